@@ -1,0 +1,60 @@
+// A Dubhe consumer for the interop cells: one line of JSON a call (greet) or case (echo); exit status 0 when all went as expected.
+// node consumer.mjs --service greet|echo (--url tri://h:p | --registry URL [--app NAME]) [--group G] [--version V] [--calls a,b] [--tls-ca F]
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { createApp, createClient } from "dubhe";
+import { GreetService } from "../gen/greet_pb.js";
+import { EchoService } from "../gen/interop/echo/v1/echo_pb.js";
+import { cases, echoCases } from "./echo-cases.mjs";
+import { greetCalls } from "./greet-calls.mjs";
+
+const { values: flags } = parseArgs({
+  options: {
+    service: { type: "string", default: "greet" },
+    url: { type: "string" },
+    registry: { type: "string" },
+    app: { type: "string", default: "dubhe-consumer" },
+    group: { type: "string", default: "" },
+    version: { type: "string", default: "" },
+    calls: { type: "string" },
+    name: { type: "string", default: "dubhe" },
+    repeat: { type: "string", default: "1" },
+    pause: { type: "string", default: "0" },
+    "tls-ca": { type: "string" },
+  },
+});
+
+const service = flags.service === "greet" ? GreetService : EchoService;
+const options = {
+  group: flags.group,
+  version: flags.version,
+  ...(flags["tls-ca"] && { tls: { ca: readFileSync(flags["tls-ca"]), servername: "localhost" } }),
+};
+const app = flags.registry && createApp({ name: flags.app, registry: flags.registry });
+const clients = [];
+function makeClient(more = {}) {
+  const client = app
+    ? app.client(service, { ...options, ...more })
+    : createClient(service, flags.url, { ...options, ...more });
+  clients.push(client);
+  return client;
+}
+const print = (line) =>
+  console.log(JSON.stringify(line, (_, value) => (typeof value === "bigint" ? String(value) : value)));
+
+const good =
+  flags.service === "greet"
+    ? await greetCalls(makeClient(), {
+        calls: flags.calls,
+        repeat: Number(flags.repeat),
+        pauseMs: Number(flags.pause),
+        name: flags.name,
+        print,
+      })
+    : await echoCases(
+        makeClient,
+        flags.calls?.split(",") ?? [...cases.keys()].filter((name) => name !== "goaway"),
+        print,
+      );
+for (const resource of app ? [app] : clients) await resource[Symbol.asyncDispose]();
+process.exitCode = good ? 0 : 1;

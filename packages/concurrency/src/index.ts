@@ -1,0 +1,18 @@
+export { Backoff, type BackoffOptions } from "./backoff.js";
+export { type Clock, systemClock, type Timer, type TimerOptions } from "./clock.js";
+export { ClosedError } from "./closed-error.js";
+export { derive, type ValuesOf } from "./derive.js";
+export type { KeyState, KeyStatus } from "./key-status.js";
+export { Mailbox, type MailboxCounters } from "./mailbox.js";
+export { offAbort, onAbort } from "./on-abort.js";
+export { createRandom, type Random } from "./random.js";
+export { Reconciler } from "./reconciler.js";
+export type { ApplyContext, ReconcilerCounters, ReconcilerOptions } from "./reconciler-options.js";
+export { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.js";
+export { type Lease, Shared, type SharedCounters, type SharedOptions } from "./shared.js";
+export { SingleFlight, type SingleFlightCounters, type SingleFlightOptions } from "./single-flight.js";
+export { TimerWheel, type TimerWheelOptions, type WheelTimer } from "./timer-wheel.js";
+export { TurnBudget, type TurnBudgetOptions } from "./turn-budget.js";
+export { rejected, Waiter } from "./waiter.js";
+export type { Watched } from "./watched.js";
+export { WatchedCell, type WatchedOptions } from "./watched-cell.js";

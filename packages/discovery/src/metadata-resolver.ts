@@ -1,0 +1,273 @@
+import { Reconciler, type Runtime, SingleFlight } from "@dubhe/concurrency";
+import { sleep } from "./bounded.js";
+import type { DiscoveryHub } from "./discovery-events.js";
+import type { DiscoverySettings } from "./discovery-options.js";
+import { type Instance, instanceKey, storageTypeOf } from "./instance.js";
+import type { MetadataFetcher } from "./metadata-fetcher.js";
+import type { MetadataInfo } from "./metadata-info.js";
+import type { Registry } from "./registry.js";
+import { toError } from "./to-error.js";
+
+/**
+ *     pending ─▶ resolved
+ *     pending ─▶ failed ─▶ resolved      failed is being retried until it is resolved or nobody wants it
+ */
+export type RevisionState =
+  | { readonly kind: "pending" }
+  | { readonly kind: "resolved"; readonly info: MetadataInfo }
+  | { readonly kind: "failed"; readonly error: Error; readonly attempts: number };
+
+/** Two applications, and two registries, may have the same revision (D-24). */
+export interface RevisionName {
+  readonly registry: Registry;
+  readonly application: string;
+  readonly revision: string;
+}
+
+export interface RevisionRequest {
+  readonly revision: string;
+  /** Start after a random delay: others will want the same revision at the same moment. */
+  readonly spread: boolean;
+  /** The instances that have the revision now. */
+  candidates(): readonly Instance[];
+  /** `state` changed; never called inside `want`. */
+  changed(): void;
+}
+
+/** Holds while somebody needs the revision. Dispose aborts what is under way. */
+export interface RevisionWish extends Disposable {
+  readonly state: RevisionState;
+  /** By `Clock.now()`, while `failed` and waiting. */
+  readonly retryAt: number | undefined;
+  /** Another instance has the revision now: worth a try at once if the last one failed. */
+  candidatesChanged(): void;
+}
+
+/**
+ * Fetches metadata by (registry, application, revision): one fetch at a time for each, from an instance chosen at random
+ * (thousands of consumers must not all ask the first), another one after a failure, with backoff until it is resolved or not
+ * wanted any more (D-35..D-40). What is resolved is cached.
+ */
+export class MetadataResolver {
+  readonly runtime: Runtime;
+  readonly settings: DiscoverySettings;
+  readonly hub: DiscoveryHub;
+  readonly #fetch: MetadataFetcher;
+  readonly #flights: SingleFlight<string, MetadataInfo>;
+  /** Least recently used first. */
+  readonly #cache = new Map<string, MetadataInfo>();
+
+  constructor(runtime: Runtime, settings: DiscoverySettings, hub: DiscoveryHub, fetch: MetadataFetcher) {
+    this.runtime = runtime;
+    this.settings = settings;
+    this.hub = hub;
+    this.#fetch = fetch;
+    this.#flights = new SingleFlight(runtime, { timeoutMs: settings.metadataTimeoutMs });
+  }
+
+  application(registry: Registry, application: string): ApplicationMetadata {
+    return new ApplicationMetadata(this, registry, application);
+  }
+
+  cached(registryId: string, application: string, revision: string): MetadataInfo | undefined {
+    const key = cacheKey(registryId, application, revision);
+    const info = this.#cache.get(key);
+    if (info === undefined) return undefined;
+    this.#cache.delete(key);
+    this.#cache.set(key, info);
+    this.hub.counters.metadataCacheHits++;
+    return info;
+  }
+
+  /** One attempt, at this instance. Rejects with what went wrong. */
+  async fetch(
+    { registry, application, revision }: RevisionName,
+    instance: Instance,
+    signal: AbortSignal,
+  ): Promise<MetadataInfo> {
+    const key = cacheKey(registry.id, application, revision);
+    const info = await this.#flights.run(
+      key,
+      (flightSignal) => {
+        this.hub.counters.metadataFetches++;
+        return this.#ask({ registry, application, revision }, instance, flightSignal);
+      },
+      signal,
+    );
+    this.#cache.set(key, info);
+    for (const oldest of this.#cache.keys()) {
+      if (this.#cache.size <= this.settings.metadataCacheSize) break;
+      this.#cache.delete(oldest);
+    }
+    return info;
+  }
+
+  async #ask(
+    { registry, application, revision }: RevisionName,
+    instance: Instance,
+    signal: AbortSignal,
+  ): Promise<MetadataInfo> {
+    if (storageTypeOf(instance) === "local" || registry.metadata === undefined) {
+      return checked(await this.#fetch(instance, revision, signal), revision, instanceKey(instance));
+    }
+    let reportTrouble: string;
+    try {
+      const info = await registry.metadata.fetch(application, revision, signal);
+      if (info !== undefined) return checked(info, revision, "the metadata report");
+      reportTrouble = "the metadata report has none";
+    } catch (error) {
+      reportTrouble = `the metadata report failed: ${toError(error).message}`;
+    }
+    // As dubbo-go: the instance itself may know better (D-44).
+    try {
+      return checked(await this.#fetch(instance, revision, signal), revision, instanceKey(instance));
+    } catch (error) {
+      throw new Error(`${reportTrouble}; ${toError(error).message}`, { cause: error });
+    }
+  }
+}
+
+/** The revisions of one application in one registry that are wanted now. */
+export class ApplicationMetadata {
+  readonly #resolver: MetadataResolver;
+  readonly #registry: Registry;
+  readonly #application: string;
+  readonly #reconciler: Reconciler<string, Wish>;
+  readonly #wishes = new Set<Wish>();
+
+  constructor(resolver: MetadataResolver, registry: Registry, application: string) {
+    this.#resolver = resolver;
+    this.#registry = registry;
+    this.#application = application;
+    const { metadataBackoff, metadataConcurrency } = resolver.settings;
+    this.#reconciler = new Reconciler(resolver.runtime, {
+      backoff: metadataBackoff,
+      // Of each application: one whose instances hang cannot hold up others (D-78).
+      concurrency: metadataConcurrency,
+      equals: (a, b) => a === b && a.tried === b.candidates,
+      apply: (_revision, wish) => (wish === undefined ? Promise.resolve() : this.#resolve(wish)),
+    });
+  }
+
+  /** At most one wish for a revision at a time. */
+  want(request: RevisionRequest): RevisionWish {
+    const wish = new Wish(request, this.#reconciler, (done) => this.#wishes.delete(done));
+    this.#wishes.add(wish);
+    const info = this.#resolver.cached(this.#registry.id, this.#application, request.revision);
+    if (info === undefined) this.#reconciler.want(request.revision, wish);
+    else wish.state = { kind: "resolved", info };
+    return wish;
+  }
+
+  close(): void {
+    for (const wish of [...this.#wishes]) wish[Symbol.dispose]();
+    void this.#reconciler.close({ boundMs: 0 });
+  }
+
+  /** One attempt for a wish; a rejection makes the Reconciler try again. */
+  async #resolve(wish: Wish): Promise<void> {
+    const { runtime, settings } = this.#resolver;
+    const { signal } = wish.controller;
+    if (signal.aborted) return;
+    if (wish.state.kind === "resolved") {
+      wish.tried = wish.candidates; // a candidate came while the attempt that resolved it ran
+      return;
+    }
+    if (wish.request.spread && wish.state.kind === "pending")
+      await sleep(runtime.clock, runtime.random.next() * settings.metadataJitterMs, signal);
+    wish.tried = wish.candidates;
+    const instance = this.#choose(wish);
+    if (instance === undefined) throw new Error("no instance has this revision any more");
+    const name: RevisionName = {
+      registry: this.#registry,
+      application: this.#application,
+      revision: wish.request.revision,
+    };
+    let info: MetadataInfo;
+    try {
+      info = await this.#resolver.fetch(name, instance, signal);
+    } catch (error) {
+      if (!signal.aborted) this.#failed(wish, instance, toError(error));
+      throw error;
+    }
+    if (signal.aborted) return;
+    wish.state = { kind: "resolved", info };
+    const { hub } = this.#resolver;
+    if (hub.active) hub.emit({ type: "metadata-resolved", ...this.#names(wish), services: info.services.length });
+    wish.request.changed();
+  }
+
+  /** At random among those not tried in vain since all were. */
+  #choose(wish: Wish): Instance | undefined {
+    const candidates = wish.request.candidates();
+    let untried = candidates.filter((instance) => !wish.failed.has(instanceKey(instance)));
+    if (untried.length === 0) {
+      wish.failed.clear();
+      untried = candidates.slice();
+    }
+    return untried[this.#resolver.runtime.random.below(Math.max(1, untried.length))];
+  }
+
+  #failed(wish: Wish, instance: Instance, error: Error): void {
+    const { hub } = this.#resolver;
+    const attempts = (wish.state.kind === "failed" ? wish.state.attempts : 0) + 1;
+    wish.failed.add(instanceKey(instance));
+    wish.state = { kind: "failed", error, attempts };
+    hub.counters.metadataFailures++;
+    hub.emit({ type: "metadata-failed", ...this.#names(wish), attempt: attempts, error });
+    wish.request.changed();
+  }
+
+  #names(wish: Wish): { readonly registryId: string; readonly application: string; readonly revision: string } {
+    return { registryId: this.#registry.id, application: this.#application, revision: wish.request.revision };
+  }
+}
+
+class Wish implements RevisionWish {
+  readonly request: RevisionRequest;
+  readonly controller: AbortController = new AbortController();
+  /** `host:port` of those asked in vain. */
+  readonly failed: Set<string> = new Set();
+  state: RevisionState = { kind: "pending" };
+  /** Counts changes of the candidates; `tried` is the count that the newest attempt began with. */
+  candidates = 0;
+  tried = 0;
+  readonly #reconciler: Reconciler<string, Wish>;
+  readonly #done: (wish: Wish) => void;
+
+  constructor(request: RevisionRequest, reconciler: Reconciler<string, Wish>, done: (wish: Wish) => void) {
+    this.request = request;
+    this.#reconciler = reconciler;
+    this.#done = done;
+  }
+
+  get retryAt(): number | undefined {
+    const status = this.#reconciler.status(this.request.revision);
+    return status?.state === "retrying" ? status.retryAt : undefined;
+  }
+
+  candidatesChanged(): void {
+    if (this.state.kind !== "failed") return;
+    this.candidates++;
+    this.#reconciler.want(this.request.revision, this);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.controller.signal.aborted) return;
+    this.#done(this);
+    this.#reconciler.unwant(this.request.revision);
+    this.controller.abort(new DOMException("no instance has this revision any more", "AbortError"));
+  }
+}
+
+function checked(info: MetadataInfo, revision: string, who: string): MetadataInfo {
+  if (typeof info !== "object" || info === null || !Array.isArray(info.services))
+    throw new Error(`${who} answered no metadata`);
+  if (info.revision !== "" && info.revision !== revision)
+    throw new Error(`${who} answered revision ${info.revision} instead`);
+  return info;
+}
+
+function cacheKey(registryId: string, application: string, revision: string): string {
+  return `${registryId}|${application}|${revision}`;
+}

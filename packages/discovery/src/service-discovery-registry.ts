@@ -1,0 +1,204 @@
+import type { Runtime } from "@dubhe/concurrency";
+import { checkApplicationName } from "./application-name.js";
+import {
+  type ApplicationInit,
+  type ApplicationRegistration,
+  LiveApplicationRegistration,
+} from "./application-registration.js";
+import { type DiscoveryCounters, type DiscoveryEvent, DiscoveryHub } from "./discovery-events.js";
+import { type DiscoveryOptions, type DiscoverySettings, discoverySettings } from "./discovery-options.js";
+import { LiveServiceView } from "./live-service-view.js";
+import type { MetadataFetcher } from "./metadata-fetcher.js";
+import { MetadataResolver } from "./metadata-resolver.js";
+import { MetadataStore } from "./metadata-store.js";
+import type { ServiceRef } from "./name-state.js";
+import type { Registry } from "./registry.js";
+import type { ServiceViewLease } from "./service-view.js";
+import { type LeaseOptions, ViewCache } from "./view-cache.js";
+import { WatchPool } from "./watch-pool.js";
+
+export interface ServiceDiscoveryInit {
+  /** One object for each cluster; their ids differ. They stay the caller's: `close` does not close them. */
+  readonly registries: readonly Registry[];
+  readonly fetchMetadata: MetadataFetcher;
+  readonly options?: DiscoveryOptions;
+}
+
+/** A reference to a service: the name is enough. Defaults: no group, no version, protocol `tri`, applications by mapping. */
+export type ServiceRefInit = Pick<ServiceRef, "service"> & Partial<ServiceRef>;
+
+/**
+ * Application-level service discovery over any number of registries: one per App.
+ *
+ * Consumers `subscribe` to services. What is shared is the view, by what it shows: ten thousand subscriptions of one service
+ * are one mapping watch, one watch for each application, and one metadata fetch for each revision. Providers
+ * `registerApplication`.
+ */
+export class ServiceDiscoveryRegistry implements AsyncDisposable {
+  /** The metadata of what this process provides, for its MetadataService to answer from. */
+  readonly metadataStore: MetadataStore;
+  /** Identifies this process in the instances it registers. */
+  readonly owner: string;
+  readonly #runtime: Runtime;
+  readonly #registries: readonly Registry[];
+  readonly #settings: DiscoverySettings;
+  readonly #hub: DiscoveryHub;
+  readonly #watches: WatchPool;
+  readonly #views: ViewCache;
+  readonly #registrations = new Set<LiveApplicationRegistration>();
+  #closing: Promise<void> | undefined;
+
+  /** Throws a TypeError when two registries have the same id. */
+  constructor(runtime: Runtime, init: ServiceDiscoveryInit) {
+    const ids = new Set(init.registries.map((registry) => registry.id));
+    if (ids.size < init.registries.length)
+      throw new TypeError(`registries must differ in their ids: ${[...ids].join(", ")}`);
+    this.#runtime = runtime;
+    this.#registries = init.registries.slice();
+    this.#settings = discoverySettings(init.options);
+    this.metadataStore = new MetadataStore(runtime.clock);
+    this.owner = hex(runtime.random.bytes(8));
+    this.#hub = new DiscoveryHub(runtime);
+    const resolver = new MetadataResolver(runtime, this.#settings, this.#hub, init.fetchMetadata);
+    this.#watches = new WatchPool({ runtime, settings: this.#settings, hub: this.#hub, resolver }, this.#registries);
+    this.#views = new ViewCache(runtime, {
+      idleMs: this.#settings.idleMs,
+      maxIdleViews: this.#settings.maxIdleViews,
+      create: (key) => this.#createView(key),
+    });
+  }
+
+  /** Read them, never write them. */
+  get counters(): Readonly<DiscoveryCounters> {
+    return this.#hub.counters;
+  }
+
+  /**
+   * A use of the view of a service; release it when done. Does no I/O in the caller's turn, and never throws for what the
+   * registries say: that is in the view's state. After `close` the view is closed.
+   *
+   * @throws TypeError when `service` is empty or `providedBy` names what cannot be an application.
+   */
+  subscribe(ref: ServiceRefInit, options?: LeaseOptions): ServiceViewLease {
+    return this.#views.acquire(viewKey(ref), options);
+  }
+
+  /**
+   * Makes an application known in every registry: mapping, then metadata, then instance. The caller listens already.
+   *
+   * @throws TypeError or RangeError when application, host or port cannot be; Error after `close`.
+   */
+  registerApplication(init: ApplicationInit): ApplicationRegistration {
+    if (this.#closing !== undefined) throw new Error(`cannot register ${init.application}: discovery is closed`);
+    const registration = new LiveApplicationRegistration(
+      {
+        runtime: this.#runtime,
+        hub: this.#hub,
+        registries: this.#registries,
+        store: this.metadataStore,
+        owner: this.owner,
+        withdrawMs: this.#settings.withdrawMs,
+        closed: () => this.#registrations.delete(registration),
+      },
+      init,
+    );
+    this.#registrations.add(registration);
+    return registration;
+  }
+
+  /** What happens, as it happens. Never called inside a call to discovery. */
+  onEvent(listener: (event: DiscoveryEvent) => void): Disposable {
+    return this.#hub.listen(listener);
+  }
+
+  /** The whole state as JSON: what this consumer believes, and why an instance is excluded. */
+  inspect(): unknown {
+    return {
+      owner: this.owner,
+      registries: this.#registries.map((registry) => registry.inspect()),
+      registrations: [...this.#registrations].map((registration) => registration.inspect()),
+      leases: this.#views.counts,
+      views: [...this.#views.views()].map((view) => view.inspect()),
+      watches: this.#watches.inspect(),
+      counters: { ...this.counters },
+    };
+  }
+
+  /**
+   * Withdraws what was registered, closes every view and cancels every watch, within `withdrawMs`. Afterwards nothing is
+   * delivered. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#views.close();
+    const { clock } = this.#runtime;
+    await new Promise<void>((resolve) => {
+      const bound = clock.setTimeout(resolve, this.#settings.withdrawMs, { ref: true });
+      const registrations = [...this.#registrations].map((registration) => registration[Symbol.asyncDispose]());
+      Promise.all([this.#watches.close(), ...registrations]).then(
+        () => {
+          bound.cancel();
+          resolve();
+        },
+        (error: unknown) => {
+          this.#runtime.report(error, "closing discovery");
+          bound.cancel();
+          resolve();
+        },
+      );
+    });
+    this.#hub.close();
+  }
+
+  #createView(key: string): LiveServiceView {
+    this.#hub.counters.viewsCreated++;
+    return new LiveServiceView({
+      runtime: this.#runtime,
+      hub: this.#hub,
+      registries: this.#registries,
+      ref: parseViewKey(key),
+      acquireApp: (registry, application, signal) => this.#watches.acquireApp(registry, application, signal),
+      acquireMapping: (registry, serviceInterface, signal) =>
+        this.#watches.acquireMapping(registry, serviceInterface, signal),
+    });
+  }
+}
+
+/** Views are equal by value; the order of `providedBy` does not matter. */
+function viewKey(ref: ServiceRefInit): string {
+  if (typeof ref.service !== "string" || ref.service === "")
+    throw new TypeError("a service reference needs the name of the service");
+  const { service, group = "", version = "", protocol = "tri", providedBy } = ref;
+  if (providedBy === undefined) return JSON.stringify([service, group, version, protocol]);
+  for (const application of providedBy) checkApplicationName(application);
+  return JSON.stringify([service, group, version, protocol, [...new Set(providedBy)].sort()]);
+}
+
+function parseViewKey(key: string): ServiceRef {
+  const [service, group, version, protocol, providedBy] = JSON.parse(key) as [
+    string,
+    string,
+    string,
+    string,
+    string[] | undefined,
+  ];
+  return Object.freeze({
+    service,
+    group,
+    version,
+    protocol,
+    ...(providedBy === undefined ? undefined : { providedBy: Object.freeze(providedBy) }),
+  });
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

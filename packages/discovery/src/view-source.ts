@@ -1,0 +1,23 @@
+import type { Knowledge } from "./name-merge.js";
+import type { Excluded } from "./name-state.js";
+
+/** One of the sources that a view combines: the mapping in one registry, or one application in one registry. */
+export interface ViewSource {
+  /** Undefined: it has nothing to say about providers (a mapping whose applications speak for themselves). */
+  knowledge(): Knowledge | undefined;
+  excluded(): readonly Excluded[];
+  /** Starts, or starts again, to use the shared watch. Idempotent. */
+  attach(): void;
+  /** Gives up the shared watch and keeps what is known. Idempotent. */
+  detach(): void;
+  inspect(): unknown;
+}
+
+/** What a source needs of its view. */
+export interface SourceOwner {
+  /** Something that `knowledge` or the table shows has changed. */
+  changed(): void;
+}
+
+/** Knowledge of a view that is not subscribed: what it had, as stale. */
+export const UNSUBSCRIBED: Error = new Error("unsubscribed, since nobody used it; subscribing again");

@@ -1,0 +1,242 @@
+import { balancerNamed, ClusterChannel } from "@dubhe/cluster";
+import { createRuntime, type Runtime } from "@dubhe/concurrency";
+import { type DiscoveryEvent, type Registry, ServiceDiscoveryRegistry, type ServiceRefInit } from "@dubhe/discovery";
+import {
+  type AnyService,
+  type Channel,
+  type Client,
+  createDirectChannel,
+  createRpcEnvironment,
+  createServiceClient,
+  type DirectChannel,
+  endpointKey,
+  Pool,
+  type PoolEvent,
+  type RpcEnvironment,
+} from "@dubhe/rpc";
+import { type AppOptions, type BalancerName, checkAppOptions, checkClientOptions, type ClientOptions } from "./app-options.js";
+import { ChannelCache } from "./channel-cache.js";
+import type { AppInspection } from "./inspection.js";
+import { noteLive, notLive } from "./live-count.js";
+import { MetadataClient } from "./metadata/metadata-fetcher.js";
+import { configureRegistries } from "./registry-config.js";
+import { Server } from "./server.js";
+import type { ServerOptions } from "./server-options.js";
+import { parseTarget } from "./target.js";
+
+/** What happens in an App, for logs and metrics. */
+export type AppEvent = ({ readonly from: "discovery" } & DiscoveryEvent) | ({ readonly from: "pool" } & PoolEvent);
+
+/**
+ * An application: its identity, its registries, and what all its clients and servers share: one connection pool, one
+ * discovery. It does no I/O until a client is called or a server started.
+ */
+export interface App extends AsyncDisposable {
+  readonly name: string;
+  /**
+   * A client of a service, found by its name. It does no I/O, owns nothing and needs no closing: one per request is fine.
+   * Throws a TypeError for options that make no sense.
+   */
+  client<S extends AnyService>(service: S, options?: ClientOptions): Client<S>;
+  createServer(options?: ServerOptions): Server;
+  /** The whole state as JSON: what this process believes now, and why. Never a secret. */
+  inspect(): AppInspection;
+  onEvent(listener: (event: AppEvent) => void): Disposable;
+  /**
+   * Servers leave gracefully; calls may finish for `graceMs` (default 10 000); then everything is closed: views, connections,
+   * registry sessions. Idempotent; always resolves.
+   */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/** Throws a TypeError for options that make no sense: a wrong URL, an unknown key, a missing name. */
+export function createApp(options: AppOptions): App {
+  return new LiveApp(options);
+}
+
+const defaultGraceMs = 10_000;
+/** A service nobody called for so long is no longer watched. */
+const idleMs = 600_000;
+
+class LiveApp implements App {
+  readonly name: string;
+  readonly #options: AppOptions;
+  readonly #runtime: Runtime;
+  readonly #env: RpcEnvironment;
+  readonly #pool: Pool;
+  readonly #registries: readonly Registry[];
+  readonly #loopback: boolean;
+  readonly #metadata: MetadataClient;
+  readonly #discovery: ServiceDiscoveryRegistry;
+  readonly #services: ChannelCache<ServiceChannel>;
+  readonly #direct: ChannelCache<DirectChannel>;
+  readonly #plainClients = new WeakMap<AnyService, object>();
+  readonly #servers = new Set<Server>();
+  readonly #poolListeners = new Set<(event: AppEvent) => void>();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: AppOptions) {
+    checkAppOptions(options);
+    this.#options = options;
+    this.name = options.name;
+    this.#runtime = createRuntime();
+    this.#env = createRpcEnvironment(this.#runtime);
+    const configured = configureRegistries(this.#runtime, options.registry, options.name, process.env);
+    this.#registries = configured.map(({ registry }) => registry);
+    this.#loopback = configured.every(({ loopback }) => loopback);
+    this.#pool = new Pool(this.#runtime, { ...options.pool, onEvent: (event) => this.#tellPool(event) });
+    this.#metadata = new MetadataClient(this.#env, this.#pool);
+    this.#discovery = new ServiceDiscoveryRegistry(this.#runtime, {
+      registries: this.#registries,
+      fetchMetadata: this.#metadata.fetch,
+      options: { idleMs, ...options.discovery },
+    });
+    this.#services = new ChannelCache(this.#runtime.clock, idleMs);
+    this.#direct = new ChannelCache(this.#runtime.clock, idleMs);
+    noteLive(this, "createApp", "make one App for the process and call app.client() wherever a client is needed");
+  }
+
+  client<S extends AnyService>(service: S, options?: ClientOptions): Client<S> {
+    if (options === undefined) {
+      const known = this.#plainClients.get(service);
+      if (known !== undefined) return known as Client<S>;
+      const client = this.#makeClient(service, {});
+      this.#plainClients.set(service, client);
+      return client;
+    }
+    checkClientOptions(options);
+    return this.#makeClient(service, options);
+  }
+
+  createServer(options: ServerOptions = {}): Server {
+    if (this.#closing !== undefined) throw new Error(`the app ${this.name} is closed`);
+    const server = new Server(this.#env, options, {
+      application: this.name,
+      discovery: this.#discovery,
+      loopback: this.#loopback,
+      env: process.env,
+      closed: (closed) => this.#servers.delete(closed),
+    });
+    this.#servers.add(server);
+    return server;
+  }
+
+  inspect(): AppInspection {
+    return {
+      name: this.name,
+      state: this.#closing === undefined ? "open" : "closing",
+      registries: this.#registries.map((registry) => registry.inspect()),
+      discovery: this.#discovery.inspect(),
+      services: this.#services.channels.map((channel) => channel.inspect()),
+      pool: this.#pool.inspect(),
+      servers: [...this.#servers].map((server) => server.inspect()),
+    };
+  }
+
+  onEvent(listener: (event: AppEvent) => void): Disposable {
+    const own = (event: AppEvent): void => listener(event);
+    this.#poolListeners.add(own);
+    const subscription = this.#discovery.onEvent((event) => listener({ from: "discovery", ...event }));
+    return {
+      [Symbol.dispose]: () => {
+        this.#poolListeners.delete(own);
+        subscription[Symbol.dispose]();
+      },
+    };
+  }
+
+  close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#runtime.detached(() => this.#close(options.graceMs ?? defaultGraceMs));
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    notLive(this);
+    await Promise.all([...this.#servers].map((server) => server.close({ graceMs })));
+    this.#services.close();
+    this.#direct.close();
+    await this.#discovery.close();
+    await this.#metadata.close();
+    await this.#pool.close(graceMs);
+    await Promise.all(this.#registries.map((registry) => registry.close()));
+    this.#env.wheel.close();
+    this.#poolListeners.clear();
+  }
+
+  #makeClient<S extends AnyService>(service: S, options: ClientOptions): Client<S> {
+    const { providedBy, url, tls, balancer, interceptors, ...rpcOptions } = options;
+    const all = [...(this.#options.interceptors ?? []), ...(interceptors ?? [])];
+    const channel = url === undefined ? this.#serviceChannel(service, options) : this.#directChannel(url, tls);
+    return createServiceClient(this.#env, service, channel, {
+      application: this.name,
+      ...rpcOptions,
+      ...(all.length === 0 ? undefined : { interceptors: all }),
+    });
+  }
+
+  #serviceChannel(service: AnyService, options: ClientOptions): Channel {
+    const { group = "", version = "", providedBy } = options;
+    const balancer = options.balancer ?? this.#options.balancer ?? "p2c-ewma";
+    const applications = typeof providedBy === "string" ? providedBy.split(",").map((name) => name.trim()) : providedBy;
+    const ref: ServiceRefInit = {
+      service: service.typeName,
+      group,
+      version,
+      ...(applications === undefined ? undefined : { providedBy: applications }),
+    };
+    const key = JSON.stringify([ref.service, group, version, applications ?? null, balancer]);
+    return this.#services.handle(key, () => new ServiceChannel(this.#discovery, this.#pool, ref, balancer));
+  }
+
+  #directChannel(url: string | URL, tls: ClientOptions["tls"]): Channel {
+    const target = parseTarget(url, tls);
+    return this.#direct.handle(endpointKey(target), () => createDirectChannel(this.#pool, target));
+  }
+
+  #tellPool(event: PoolEvent): void {
+    for (const listener of [...this.#poolListeners]) {
+      try {
+        listener({ from: "pool", ...event });
+      } catch (error) {
+        this.#runtime.report(error, "listener of an App's events");
+      }
+    }
+  }
+}
+
+/** A cluster channel with the lease of the view that it shows. */
+class ServiceChannel implements Channel {
+  readonly #lease: ReturnType<ServiceDiscoveryRegistry["subscribe"]>;
+  readonly #channel: ClusterChannel;
+
+  constructor(discovery: ServiceDiscoveryRegistry, pool: Pool, ref: ServiceRefInit, balancer: BalancerName) {
+    const lease = discovery.subscribe(ref, { whileUsed: true });
+    this.#lease = lease;
+    this.#channel = new ClusterChannel(lease.view, pool, { balancer: balancerNamed(balancer), onCall: () => lease.touch() });
+  }
+
+  get waiting(): number {
+    return this.#channel.waiting;
+  }
+
+  open(call: Parameters<Channel["open"]>[0]): void {
+    this.#channel.open(call);
+  }
+
+  cancel(call: Parameters<Channel["cancel"]>[0]): void {
+    this.#channel.cancel(call);
+  }
+
+  inspect(): ReturnType<ClusterChannel["inspect"]> {
+    return this.#channel.inspect();
+  }
+
+  close(): void {
+    this.#channel.close();
+    this.#lease.release();
+  }
+}

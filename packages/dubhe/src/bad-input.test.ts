@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { test } from "node:test";
+import { Code, RpcError } from "@dubhe/rpc";
+import { EchoService, leakCheck } from "@dubhe/testing";
+import { createApp } from "./app.js";
+import { createClient } from "./create-client.js";
+
+for (const [options, says] of [
+  [{}, /needs the name of the application/],
+  [{ name: "" }, /needs the name/],
+  [{ name: "mapping" }, /"mapping" cannot be an application name/],
+  [{ name: "a,b" }, /"a,b" may only have letters/],
+  [{ nmae: "shop" }, /unknown option "nmae" of createApp. Did you mean "name"/],
+  [{ name: "shop", registry: "127.0.0.1:8848" }, /nacos:\/\/127\.0\.0\.1:8848/],
+  [{ name: "shop", registry: "nacoss://127.0.0.1:8848" }, /no registry is named "nacoss". Did you mean "nacos"/],
+  [{ name: "shop", registry: "nacos://" }, /no host; write nacos:/],
+  [{ name: "shop", registry: "nacos://127.0.0.1:8848?namspace=dev" }, /"namspace"; did you mean "namespace"/],
+  [{ name: "shop", registry: [] }, /list of registries is empty/],
+  [{ name: "shop", registry: ["memory:x", "memory:x"] }, /must differ/],
+  [{ name: "shop", registry: {} }, /an object that implements Registry/],
+  [{ name: "shop", registry: "memory:", balancer: "p2c" }, /unknown balancer "p2c"/],
+  [{ name: "shop", registry: "memory:", pool: { maxConnections: 1 } }, /unknown option "maxConnections" of createApp's pool/],
+  [{ name: "shop", registry: "memory:", discovery: { ttl: 1 } }, /unknown option "ttl" of createApp's discovery/],
+] as const) {
+  test(`createApp(${JSON.stringify(options)}) says what to write`, () => {
+    assert.throws(() => createApp(options as unknown as Parameters<typeof createApp>[0]), says);
+  });
+}
+
+test("a password never shows in an error", () => {
+  assert.throws(
+    () => createApp({ name: "shop", registry: "nacos://user:s3cret@127.0.0.1:8848?nmespace=x" }),
+    (error: Error) => !error.message.includes("s3cret") && error.message.includes("***"),
+  );
+});
+
+test("client options that make no sense are refused by name", async () => {
+  await using app = createApp({ name: "shop", registry: "memory:client-options" });
+  assert.throws(() => app.client(EchoService, { timout: 1 } as object), /unknown option "timout" of app.client. Did you mean "timeoutMs"/);
+  assert.throws(() => app.client(EchoService, { tls: {} }), /tls only together with url/);
+  assert.throws(() => app.client(EchoService, { url: "tri://a:1", providedBy: "x" }), /url or providedBy/);
+  assert.throws(() => app.client(EchoService, { url: "a:1" }), /tri:\/\/a:1/);
+  assert.throws(() => createClient(EchoService, "tri://127.0.0.1:1", { provdedBy: "x" } as object), /unknown option "provdedBy" of createClient/);
+});
+
+test("an unreachable registry is named, with the address and the reason, once the patience is over", async (t) => {
+  leakCheck(t);
+  const app = createApp({ name: "shop", registry: "nacos://127.0.0.1:1?grpc-port=1" });
+  await assert.rejects(Promise.resolve(app.client(EchoService).unary({}, { timeoutMs: 5_000 })), (error: unknown) => {
+    assert.ok(error instanceof RpcError);
+    assert.equal(error.code, Code.Unavailable);
+    assert.equal(error.source, "registry");
+    assert.match(error.message, /127\.0\.0\.1:1/);
+    assert.match(error.message, /ECONNREFUSED/);
+    return true;
+  });
+  await app.close();
+});
+
+test("a server does not start where the registry cannot be reached: it says why and frees its port", { timeout: 30_000 }, async (t) => {
+  leakCheck(t);
+  const app = createApp({ name: "shop", registry: "nacos://127.0.0.1:1?grpc-port=1" });
+  const server = app.createServer({ listen: "127.0.0.1:0" });
+  server.add(EchoService, {});
+  await assert.rejects(server.start(), /shop at 127\.0\.0\.1:\d+ is not registered after 10 s: .*ECONNREFUSED/s);
+  await app.close();
+});
+
+test("a peer that answers garbage is named as such", async (t) => {
+  leakCheck(t);
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.resume();
+    socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  await using echo = createClient(EchoService, `tri://127.0.0.1:${address.port}`);
+  await assert.rejects(Promise.resolve(echo.unary({})), (error: unknown) => {
+    assert.ok(error instanceof RpcError);
+    assert.equal(error.code, Code.Unavailable);
+    assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${address.port}`));
+    assert.match(error.message, /HTTP/);
+    return true;
+  });
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+});

@@ -1,0 +1,51 @@
+import { createRuntime } from "@dubhe/concurrency";
+import {
+  type AnyService,
+  type Client,
+  createDirectChannel,
+  createRpcEnvironment,
+  createServiceClient,
+  Pool,
+} from "@dubhe/rpc";
+import { type ClientOptions, rpcClientKeys } from "./app-options.js";
+import { noteLive, notLive } from "./live-count.js";
+import { rejectUnknownKeys } from "./suggestion.js";
+import { parseTarget, type TlsOptions } from "./target.js";
+
+export interface DirectClientOptions extends Omit<ClientOptions, "providedBy" | "url" | "balancer"> {
+  /** Connect over TLS, and how. `https://` alone verifies by the system's certificates. */
+  readonly tls?: TlsOptions;
+}
+
+/** The connection closes so long after the last call, in ms. */
+const idleTimeoutMs = 30_000;
+
+/**
+ * A client of one address, without App or registry: `tri://host:port`, `https://host:port`, `unix:/path`.
+ *
+ * It owns its connections, which are opened by the first call, do not keep the process alive while idle, and close 30 s
+ * after the last call. `close` (or `await using`) closes them at once. For many clients make one App and use
+ * `app.client(Service, { url })`: they share connections.
+ */
+export function createClient<S extends AnyService>(
+  service: S,
+  target: string | URL,
+  options: DirectClientOptions = {},
+): Client<S> & AsyncDisposable {
+  rejectUnknownKeys("createClient", options, [...rpcClientKeys, "tls"]);
+  const { tls, ...rpcOptions } = options;
+  const endpoint = parseTarget(target, tls);
+  const runtime = createRuntime();
+  const env = createRpcEnvironment(runtime);
+  const pool = new Pool(runtime, { idleTimeoutMs });
+  const channel = createDirectChannel(pool, endpoint);
+  const client = createServiceClient(env, service, channel, rpcOptions);
+  const close = async (): Promise<void> => {
+    notLive(client);
+    channel.close();
+    await pool.close();
+    env.wheel.close();
+  };
+  noteLive(client, "createClient", "use app.client(Service, { url }), which shares connections");
+  return Object.defineProperty(client, Symbol.asyncDispose, { value: close }) as Client<S> & AsyncDisposable;
+}

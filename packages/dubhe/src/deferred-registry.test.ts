@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createInstance, type InstancesEvent, type MappingEvent, MemoryRegistryServer, memoryRegistry, type Registry } from "@dubhe/discovery";
+import { testRuntime } from "@dubhe/testing";
+import { DeferredRegistry } from "./deferred-registry.js";
+
+function setUp() {
+  const { runtime, clock } = testRuntime({ seed: 1 });
+  const server = new MemoryRegistryServer("deferred");
+  let loads = 0;
+  let finish: ((registry: Registry) => void) | undefined;
+  let fail: ((error: Error) => void) | undefined;
+  const registry = new DeferredRegistry(runtime, server.id, () => {
+    loads++;
+    return new Promise((resolve, reject) => {
+      finish = resolve;
+      fail = reject;
+    });
+  });
+  return {
+    registry,
+    clock,
+    server,
+    loads: () => loads,
+    finish: () => finish?.(memoryRegistry(runtime, server)),
+    fail: () => fail?.(new Error("cannot find the package")),
+  };
+}
+
+test("nothing is loaded before the first use, and then once", async () => {
+  const { registry, clock, loads, finish } = setUp();
+  await clock.settle();
+  assert.equal(loads(), 0);
+  registry.watch("a", () => {});
+  registry.mapping.watch("s", () => {});
+  registry.register(createInstance({ application: "a", host: "h", port: 1 }));
+  await clock.settle();
+  assert.equal(loads(), 1);
+  finish();
+  await clock.settle();
+  await registry.close();
+});
+
+test("what was wanted before the package came is handed over, with the newest instance", async () => {
+  const { registry, clock, server, finish } = setUp();
+  const events: InstancesEvent[] = [];
+  registry.watch("a", (event) => events.push(event));
+  const mapped: MappingEvent[] = [];
+  registry.mapping.watch("s", (event) => mapped.push(event));
+  const registration = registry.register(createInstance({ application: "a", host: "h", port: 1, weight: 1 }));
+  registration.update(createInstance({ application: "a", host: "h", port: 1, weight: 2 }));
+  const entry = registry.mapping.add("s", "a");
+  assert.equal(registration.state.value, "pending");
+  finish();
+  await clock.advance(100);
+  assert.equal(registration.state.value, "confirmed");
+  assert.equal(entry.state.value, "confirmed");
+  const newest = events.at(-1);
+  assert.ok(newest?.kind === "instances");
+  assert.deepEqual(
+    newest.instances.map((instance) => instance.weight),
+    [2],
+  );
+  const mapping = mapped.at(-1);
+  assert.ok(mapping?.kind === "mapping");
+  assert.deepEqual(mapping.applications, ["a"]);
+  assert.equal(registry.health.value.state, "up");
+  await registration[Symbol.asyncDispose]();
+  assert.equal(server.store.instances("a").instances.length, 0);
+  await registry.close();
+});
+
+test("what was disposed before the package came never reaches the registry", async () => {
+  const { registry, clock, server, finish } = setUp();
+  let seen = 0;
+  const watch = registry.watch("a", () => seen++);
+  const registration = registry.register(createInstance({ application: "a", host: "h", port: 1 }));
+  const disposed = Promise.all([watch[Symbol.asyncDispose](), registration[Symbol.asyncDispose]()]);
+  finish();
+  await clock.advance(100);
+  await disposed;
+  assert.equal(seen, 0);
+  assert.equal(server.store.instances("a").instances.length, 0);
+  await registry.close();
+});
+
+test("a package that cannot be loaded is told to every watch and registration, and health is down", async () => {
+  const { registry, clock, fail } = setUp();
+  const events: InstancesEvent[] = [];
+  registry.watch("a", (event) => events.push(event));
+  const registration = registry.register(createInstance({ application: "a", host: "h", port: 1 }));
+  fail();
+  await clock.settle();
+  assert.equal(events.length, 1);
+  assert.ok(events[0]?.kind === "error" && /cannot find the package/.test(events[0].error.message));
+  assert.equal(registration.state.value, "failed");
+  assert.match(registration.error?.message ?? "", /cannot find the package/);
+  assert.equal(registry.health.value.state, "down");
+  await registry.close();
+  assert.equal(registry.health.value.state, "closed");
+});
+
+test("close before any use loads nothing; afterwards nothing can be used", async () => {
+  const { registry, clock, loads } = setUp();
+  await registry.close();
+  const events: InstancesEvent[] = [];
+  registry.watch("a", (event) => events.push(event));
+  await clock.settle();
+  assert.equal(loads(), 0);
+  assert.ok(events[0]?.kind === "error" && /is closed/.test(events[0].error.message));
+});

@@ -1,0 +1,192 @@
+import { type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
+import type {
+  Instance,
+  InstancesEvent,
+  InstancesWatch,
+  MappingEntry,
+  MappingEvent,
+  MetadataInfo,
+  MetadataReport,
+  Registration,
+  RegistrationState,
+  Registry,
+  RegistryHealth,
+  ServiceNameMapping,
+} from "@dubhe/discovery";
+
+/**
+ * A registry whose package is still being loaded: `createApp` is synchronous, `import()` is not. What is wanted before
+ * the package is there is handed over when it is. Loading starts at the first use, so an App that only makes direct
+ * clients loads nothing.
+ *
+ *     idle ─▶ loading ─▶ loaded ─▶ closed
+ *                └──▶ failed          the package cannot be loaded: every watch gets the error, health is down
+ */
+export class DeferredRegistry implements Registry {
+  readonly id: string;
+  readonly mapping: ServiceNameMapping;
+  readonly #runtime: Runtime;
+  readonly #load: () => Promise<Registry>;
+  readonly #health: WatchedCell<RegistryHealth>;
+  #loading: Promise<Registry> | undefined;
+  #loaded: Registry | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(runtime: Runtime, id: string, load: () => Promise<Registry>) {
+    this.id = id;
+    this.#runtime = runtime;
+    this.#load = load;
+    this.#health = new WatchedCell<RegistryHealth>(runtime, { state: "connecting", since: runtime.clock.wallTime() });
+    this.mapping = {
+      watch: (serviceInterface, sink) =>
+        this.#handle(
+          (registry) => registry.mapping.watch(serviceInterface, sink),
+          (error) => sink({ kind: "error", epoch: 0, error } satisfies MappingEvent),
+        ),
+      add: (serviceInterface, application) => new DeferredEntry(this.#runtime, this.#ready(), (r) => r.mapping.add(serviceInterface, application)),
+    };
+  }
+
+  /** Only once loaded: whether a backend keeps metadata is not known before. */
+  get metadata(): MetadataReport {
+    return {
+      fetch: async (application, revision, signal) => (await this.#ready()).metadata?.fetch(application, revision, signal),
+      publish: (info: MetadataInfo): MappingEntry => {
+        return new DeferredEntry(this.#runtime, this.#ready(), (registry) => {
+          if (registry.metadata === undefined) throw new Error(`registry ${this.id} keeps no metadata; use metadata type "local"`);
+          return registry.metadata.publish(info);
+        });
+      },
+    };
+  }
+
+  get health(): Watched<RegistryHealth> {
+    return this.#health;
+  }
+
+  watch(application: string, sink: (event: InstancesEvent) => void): InstancesWatch {
+    return this.#handle(
+      (registry) => registry.watch(application, sink),
+      (error) => sink({ kind: "error", epoch: 0, error }),
+    );
+  }
+
+  register(instance: Instance): Registration {
+    return new DeferredRegistration(this.#runtime, this.#ready(), instance);
+  }
+
+  inspect(): unknown {
+    return this.#loaded?.inspect() ?? { id: this.id, state: this.#health.value.state };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      if (this.#loading !== undefined) await (await this.#loading).close();
+    } catch {
+      // It never loaded: there is nothing to close, and everyone who waited for it was told why.
+    }
+    this.#health.set({ state: "closed", since: this.#runtime.clock.wallTime() });
+    this.#health.close();
+  }
+
+  #ready(): Promise<Registry> {
+    if (this.#closing !== undefined) return Promise.reject(new Error(`registry ${this.id} is closed`));
+    this.#loading ??= this.#runtime.detached(() => this.#open());
+    return this.#loading;
+  }
+
+  async #open(): Promise<Registry> {
+    try {
+      const registry = await this.#load();
+      this.#loaded = registry;
+      registry.health.subscribe((health) => {
+        if (!this.#health.closed) this.#health.set(health);
+      });
+      return registry;
+    } catch (cause) {
+      const error = cause instanceof Error ? cause : new Error(String(cause));
+      this.#health.set({ state: "down", since: this.#runtime.clock.wallTime(), error });
+      throw error;
+    }
+  }
+
+  #handle(arm: (registry: Registry) => InstancesWatch | AsyncDisposable, failed: (error: Error) => void): InstancesWatch {
+    let handle: InstancesWatch | AsyncDisposable | undefined;
+    let disposed = false;
+    const armed = this.#ready().then(
+      (registry) => {
+        if (!disposed) handle = arm(registry);
+      },
+      (error: Error) => {
+        if (!disposed) failed(error);
+      },
+    );
+    return {
+      refresh: () => {
+        if (handle !== undefined && "refresh" in handle) handle.refresh?.();
+      },
+      [Symbol.asyncDispose]: async () => {
+        disposed = true;
+        await armed;
+        await handle?.[Symbol.asyncDispose]();
+      },
+    };
+  }
+}
+
+/** A mapping entry, metadata entry or registration that is handed over when the registry is there. */
+class DeferredEntry<E extends MappingEntry> implements MappingEntry {
+  readonly state: WatchedCell<RegistrationState>;
+  protected entry: E | undefined;
+  protected disposed = false;
+  #error: Error | undefined;
+  readonly #handedOver: Promise<void>;
+
+  constructor(runtime: Runtime, ready: Promise<Registry>, make: (registry: Registry) => E) {
+    this.state = new WatchedCell<RegistrationState>(runtime, "pending");
+    this.#handedOver = ready.then(make).then(
+      async (entry) => {
+        if (this.disposed) return entry[Symbol.asyncDispose]();
+        this.entry = entry;
+        this.handedOver(entry);
+        entry.state.subscribe((state) => this.state.set(state));
+      },
+      (error: unknown) => {
+        this.#error = error instanceof Error ? error : new Error(String(error));
+        if (!this.state.closed) this.state.set("failed");
+      },
+    );
+  }
+
+  get error(): Error | undefined {
+    return this.entry?.error ?? this.#error;
+  }
+
+  protected handedOver(_entry: E): void {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.disposed = true;
+    await this.#handedOver;
+    await this.entry?.[Symbol.asyncDispose]();
+    this.state.close();
+  }
+}
+
+class DeferredRegistration extends DeferredEntry<Registration> implements Registration {
+  #newest: Instance;
+
+  constructor(runtime: Runtime, ready: Promise<Registry>, instance: Instance) {
+    super(runtime, ready, (registry) => registry.register(this.#newest));
+    this.#newest = instance;
+  }
+
+  update(instance: Instance): void {
+    this.#newest = instance;
+    this.entry?.update(instance);
+  }
+}

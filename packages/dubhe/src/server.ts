@@ -1,0 +1,226 @@
+import { type ApplicationRegistration, type ServiceDiscoveryRegistry, type ServiceInfoInit } from "@dubhe/discovery";
+import type { BoundAddress, ListenAddress } from "@dubhe/http2";
+import { type AnyService, methodsOf, type RpcEnvironment, RpcServer, type ServiceImpl } from "@dubhe/rpc";
+import { MetadataServiceV2 } from "../gen/metadata_service_v2_pb.js";
+import { type AdvertisedAddress, advertisedAddress, parseHostPort } from "./advertised-address.js";
+import { metadataServiceVersion } from "./metadata/metadata-fetcher.js";
+import { metadataService } from "./metadata/metadata-service.js";
+import { checkServerOptions, checkServiceOptions, type ServerOptions, type ServiceOptions } from "./server-options.js";
+
+/** dubbo-java's and dubbo-go's default Triple port. */
+const defaultPort = 50_051;
+const registrationTimeoutMs = 10_000;
+/** A push reaches consumers 0.5 s after deregistration; until then they go on calling. */
+const leaveMs = 1_500;
+const defaultGraceMs = 10_000;
+
+/** What a server has from its App; absent for one without. */
+export interface ServerHome {
+  readonly application: string;
+  readonly discovery: ServiceDiscoveryRegistry;
+  readonly loopback: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  closed(server: Server): void;
+}
+
+/**
+ *     idle ─▶ starting ─▶ started ─▶ closing ─▶ closed
+ *     idle ─▶ closed        starting ─▶ closing        close() during start() wins: nothing registers afterwards
+ */
+export type ServerState = "idle" | "starting" | "started" | "closing" | "closed";
+
+/** Serves Triple and gRPC on one port, and is found by name if it belongs to an App. */
+export class Server implements AsyncDisposable {
+  readonly #env: RpcEnvironment;
+  readonly #options: ServerOptions;
+  readonly #home: ServerHome | undefined;
+  readonly #rpc: RpcServer;
+  readonly #services = new Map<string, ServiceInfoInit>();
+  #state: ServerState = "idle";
+  #bound: BoundAddress | undefined;
+  #advertised: AdvertisedAddress | undefined;
+  #registration: ApplicationRegistration | undefined;
+  readonly #stopStart = new AbortController();
+  #starting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(env: RpcEnvironment, options: ServerOptions, home: ServerHome | undefined) {
+    checkServerOptions(options);
+    this.#env = env;
+    this.#options = options;
+    this.#home = home;
+    this.#rpc = new RpcServer(env, options);
+    if (home !== undefined) {
+      const key = { group: home.application, version: metadataServiceVersion };
+      this.#rpc.add(MetadataServiceV2, metadataService(home.discovery.metadataStore), key);
+    }
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  /** `host:port` that consumers are told, once started. */
+  get address(): string {
+    const address = this.#advertised;
+    if (address === undefined) throw new Error("the server has no address before start() has resolved");
+    return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+  }
+
+  /**
+   * Methods that the implementation leaves out answer UNIMPLEMENTED. A service added to a started server is announced at
+   * once. Throws when this service, group and version were added before.
+   */
+  add<S extends AnyService>(service: S, implementation: ServiceImpl<S>, options: ServiceOptions = {}): this {
+    checkServiceOptions(options);
+    const { params, weight, ...rpcOptions } = options;
+    this.#rpc.add(service, implementation, rpcOptions);
+    const { group = "", version = "" } = options;
+    this.#services.set(`${group}/${service.typeName}:${version}`, {
+      name: service.typeName,
+      group,
+      version,
+      params: {
+        ...params,
+        ...(weight === undefined ? undefined : { weight: String(weight) }),
+        methods: methodsOf(service)
+          .map((method) => method.name)
+          .join(","),
+      },
+    });
+    this.#registration?.update({ services: this.#serviceInfos() });
+    return this;
+  }
+
+  /** Opens the port, then registers: mapping, metadata, instance. On failure everything is taken back. */
+  start(): Promise<void> {
+    if (this.#starting === undefined) {
+      if (this.#state !== "idle") return Promise.reject(new Error("the server is closed"));
+      this.#state = "starting";
+      this.#starting = this.#start();
+    }
+    return this.#starting;
+  }
+
+  /**
+   * Leaves gracefully: deregisters, goes on serving for 1.5 s, says GOAWAY, lets calls finish for `graceMs` (default
+   * 10 000), closes the port. Idempotent; always resolves.
+   */
+  close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.graceMs ?? defaultGraceMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  inspect(): unknown {
+    return {
+      state: this.#state,
+      bound: this.#bound ?? null,
+      advertised: this.#advertised ?? null,
+      services: [...this.#services.keys()],
+      connections: this.#rpc.connections.size,
+      activeCalls: this.#rpc.activeCalls,
+      registration: this.#registration?.state.value ?? null,
+      problems: this.#registration?.problems() ?? [],
+      counters: { ...this.#rpc.counters },
+    };
+  }
+
+  async #start(): Promise<void> {
+    try {
+      const bound = await this.#listen();
+      this.#bound = bound;
+      this.#stopStart.signal.throwIfAborted();
+      this.#advertised = advertisedAddress({
+        advertise: this.#options.advertise,
+        boundHost: bound.host,
+        boundPort: bound.port,
+        loopback: this.#home?.loopback ?? false,
+        env: this.#home?.env ?? {},
+      });
+      if (this.#home !== undefined) await this.#register(this.#home, this.#advertised);
+      this.#state = "started";
+    } catch (error) {
+      if (this.#closing === undefined) {
+        await this.#registration?.[Symbol.asyncDispose]();
+        await this.#rpc.close({ graceMs: 0 });
+        this.#state = "closed";
+        this.#home?.closed(this);
+      }
+      throw this.#stopStart.signal.aborted ? new Error("the server was closed while it started") : error;
+    }
+  }
+
+  async #listen(): Promise<BoundAddress> {
+    const { listen, tls, http2 } = this.#options;
+    const asked = listen === undefined ? undefined : parseHostPort(listen, "listen");
+    const host = asked?.host || (this.#home?.loopback ? "127.0.0.1" : undefined);
+    const options = { ...http2, ...(tls === undefined ? undefined : { tls }) };
+    const at = (port: number): ListenAddress => ({ port, ...(host === undefined ? undefined : { host }) });
+    try {
+      return await this.#rpc.listen(at(asked?.port ?? defaultPort), options);
+    } catch (error) {
+      const taken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+      if (taken && asked?.port === undefined) return await this.#rpc.listen(at(0), options);
+      const where = `${host ?? "*"}:${asked?.port ?? defaultPort}`;
+      if (taken) throw new Error(`cannot listen on ${where}: the port is in use. Name another one, or 0 for any free one.`, { cause: error });
+      throw new Error(`cannot listen on ${where}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  async #register(home: ServerHome, { host, port }: AdvertisedAddress): Promise<void> {
+    const { weight, tag, metadata } = this.#options;
+    const registration = home.discovery.registerApplication({
+      application: home.application,
+      host,
+      port,
+      services: this.#serviceInfos(),
+      ...(weight === undefined ? undefined : { weight }),
+      ...(tag === undefined ? undefined : { tag }),
+      ...(metadata === undefined ? undefined : { metadata }),
+    });
+    this.#registration = registration;
+    if (this.#options.registration === "background" || this.#services.size === 0) return;
+    const late = new AbortController();
+    const stop = (): void => late.abort();
+    this.#stopStart.signal.addEventListener("abort", stop, { once: true });
+    const timer = this.#env.runtime.clock.setTimeout(stop, registrationTimeoutMs, { ref: true });
+    try {
+      await registration.state.until((state) => state === "confirmed", late.signal);
+    } catch (error) {
+      if (this.#stopStart.signal.aborted) throw error;
+      const why = registration.problems().join("; ");
+      throw new Error(`${home.application} at ${this.address} is not registered after ${registrationTimeoutMs / 1000} s: ${why}`, { cause: error });
+    } finally {
+      timer.cancel();
+      this.#stopStart.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const wasRegistered = this.#registration?.state.value === "confirmed";
+    this.#state = "closing";
+    this.#stopStart.abort();
+    // It may be about to register; wait until it has seen that it must not.
+    await this.#starting?.catch(() => {});
+    await this.#registration?.[Symbol.asyncDispose]();
+    if (wasRegistered) await this.#pause(leaveMs);
+    await this.#rpc.close({ graceMs });
+    this.#state = "closed";
+    this.#home?.closed(this);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#env.runtime.clock.setTimeout(resolve, ms, { ref: true });
+    });
+  }
+
+  #serviceInfos(): readonly ServiceInfoInit[] {
+    const port = this.#advertised?.port ?? 0;
+    return Array.from(this.#services.values(), (service) => ({ ...service, port }));
+  }
+}

@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FrameScript, type FrameScriptOptions } from "@dubhe/testing";
+import { HeaderTemplate } from "../types.js";
+
+const POST = ":method=POST :scheme=http :path=/";
+const OK = new HeaderTemplate([":status", "200"]);
+const server: FrameScriptOptions = { role: "server", split: "whole" };
+
+/** Sends rounds of frames until the connection closes; how many rounds that took. */
+function flood(script: FrameScript, rounds: number, frames: (round: number) => readonly string[]): number {
+  for (let round = 0; round < rounds; round++) {
+    script.receive(...frames(round));
+    if (script.connection.state === "closed") return round;
+  }
+  return rounds;
+}
+
+function assertCalm(script: FrameScript): void {
+  assert.match(script.sent().at(-1)!, /^GOAWAY \d+ ENHANCE_YOUR_CALM/);
+}
+
+const floods: readonly (readonly [name: string, frame: string])[] = [
+  ["PING", "PING 1"],
+  ["PING acknowledgements", "PING ACK 1"],
+  ["SETTINGS", "SETTINGS"],
+  ["SETTINGS with many parameters", `SETTINGS ${"0x99=1 ".repeat(100)}`],
+  ["SETTINGS acknowledgements", "SETTINGS ACK"],
+  ["PRIORITY", "PRIORITY 7 on=5"],
+  ["WINDOW_UPDATE", "WINDOW_UPDATE 0 1"],
+  ["WINDOW_UPDATE on a stream", "WINDOW_UPDATE 1 1"],
+  ["empty DATA", "DATA 1"],
+  ["DATA of padding alone", "DATA 1 pad=20"],
+  ["RST_STREAM of a closed stream", "RST_STREAM 3 CANCEL"],
+  ["unknown frames", "0x42 0"],
+];
+for (const [name, frame] of floods) {
+  test(`a flood of ${name} is stopped`, () => {
+    const script = new FrameScript(server);
+    script.handshake();
+    script.receive(`HEADERS 1 ${POST}`, `HEADERS 3 ${POST}`, "RST_STREAM 3 CANCEL");
+    const rounds = flood(script, 500, () => new Array<string>(20).fill(frame));
+    assert.ok(rounds >= 8 && rounds <= 100, `after ${rounds} rounds of 20`);
+    assertCalm(script);
+  });
+}
+
+test("rapid reset is stopped (CVE-2023-44487)", () => {
+  const script = new FrameScript(server);
+  script.handshake();
+  const rounds = flood(script, 5_000, (i) => [`HEADERS ${2 * i + 1} ${POST}`, `RST_STREAM ${2 * i + 1} CANCEL`]);
+  assert.ok(rounds >= 1_900 && rounds <= 2_000, `${rounds}`);
+  assertCalm(script);
+});
+
+test("a thousand calls cancelled at once are not an attack, nor are cancelled old ones", async () => {
+  const script = new FrameScript(server);
+  script.handshake();
+  const ids = Array.from({ length: 1_000 }, (_, i) => 2 * i + 1);
+  script.receive(...ids.map((id) => `HEADERS ${id} ${POST}`));
+  script.receive(...ids.map((id) => `RST_STREAM ${id} CANCEL`));
+  for (let wave = 1; wave <= 10; wave++) {
+    const later = ids.map((id) => id + wave * 2_000);
+    script.receive(...later.map((id) => `HEADERS ${id} ${POST}`));
+    await script.advance(1_000);
+    script.receive(...later.map((id) => `RST_STREAM ${id} CANCEL`));
+  }
+  assert.equal(script.connection.state, "open");
+});
+
+test("resets that the peer tricks us into are stopped too (CVE-2025-8671)", () => {
+  const script = new FrameScript(server);
+  script.handshake();
+  const rounds = flood(script, 5_000, (i) => [`HEADERS ${2 * i + 1} ${POST}`, `WINDOW_UPDATE ${2 * i + 1} 0`]);
+  assert.ok(rounds <= 1_000, `${rounds}`);
+  assertCalm(script);
+});
+
+test("completed calls pay for cancelled ones", () => {
+  const script = new FrameScript({ ...server, onStream: (stream) => stream.id % 4 === 1 && answer(stream) });
+  const answer = (stream: { sendHeaders(t: HeaderTemplate, e: undefined, end: boolean): void }): void =>
+    stream.sendHeaders(OK, undefined, true);
+  script.handshake();
+  const rounds = flood(script, 6_000, (i) =>
+    i % 2 === 0
+      ? [`HEADERS ${2 * i + 1} END_STREAM ${POST}`]
+      : [`HEADERS ${2 * i + 1} ${POST}`, `RST_STREAM ${2 * i + 1} CANCEL`],
+  );
+  assert.equal(rounds, 6_000);
+});
+
+test("a burst above the limit is refused without anger, a flood is not", () => {
+  const script = new FrameScript({ ...server, options: { maxConcurrentStreams: 10 } });
+  script.handshake();
+  const rounds = flood(script, 30_000, (i) => [`HEADERS ${2 * i + 1} END_STREAM ${POST}`]);
+  assert.ok(rounds > 10_000, `${rounds}`);
+  assert.ok(rounds < 30_000, `${rounds}`);
+});
+
+test("a peer that keeps sending data may update windows and ping as much as it likes", () => {
+  const script = new FrameScript(server);
+  script.handshake();
+  script.receive(`HEADERS 1 ${POST}`);
+  const stream = script.stream(1);
+  stream.sendHeaders(OK, undefined, false);
+  const rounds = flood(script, 3_000, () => {
+    stream.send(new Uint8Array(16_000), false);
+    const updates = new Array<string>(4).fill("WINDOW_UPDATE 0 4000");
+    return ["DATA 1 *10", "PING 1", ...updates, ...updates.map(() => "WINDOW_UPDATE 1 4000")];
+  });
+  assert.equal(rounds, 3_000);
+});
+
+test("a CONTINUATION flood is stopped, of bytes and of frames (CVE-2024-27316)", () => {
+  const bytes = new FrameScript(server);
+  bytes.handshake();
+  bytes.receive(`HEADERS 1 -END_HEADERS ${POST}`);
+  assert.ok(flood(bytes, 20, () => [`CONTINUATION 1 -END_HEADERS x=${"y".repeat(16_000)}`]) <= 5);
+  assertCalm(bytes);
+  const frames = new FrameScript(server);
+  frames.handshake();
+  frames.receive(`HEADERS 1 -END_HEADERS ${POST}`);
+  assert.ok(flood(frames, 20, () => ["CONTINUATION 1 -END_HEADERS"]) <= 17);
+  assertCalm(frames);
+});
+
+test("header lists over the limit are decoded only so often", () => {
+  const script = new FrameScript({ ...server, options: { maxHeaderListSize: 1024 } });
+  script.handshake();
+  const rounds = flood(script, 1_000, (i) => [`HEADERS ${2 * i + 1} END_STREAM ${POST} x=${"y".repeat(1_500)}`]);
+  assert.ok(rounds <= 250, `${rounds}`);
+  assertCalm(script);
+});
+
+test("a peer that sends and never reads is cut off", () => {
+  const script = new FrameScript({ ...server, onStream: (stream) => stream.sendHeaders(OK, undefined, true) });
+  script.handshake();
+  script.output.blocked = true;
+  // Each request earns a credit, so the budget alone would not stop it.
+  const rounds = flood(script, 200_000, (i) => {
+    const id = 2 * i + 1;
+    return [`HEADERS ${id} END_STREAM ${POST}`, "PING 1", "PING 2"];
+  });
+  assert.ok(rounds < 200_000);
+  assert.ok(script.output.queuedBytes < 1_400 * 1024, `${script.output.queuedBytes}`);
+});
+
+test("a server is a peer like any other: its floods are stopped by the client", () => {
+  const script = new FrameScript({ role: "client", split: "whole" });
+  script.handshake();
+  script.open(new HeaderTemplate([":method", "GET"]), true);
+  assert.ok(flood(script, 5_000, () => ["HEADERS 1 :status=103"]) <= 2_000);
+  assertCalm(script);
+});
+
+test("time alone refills the allowance slowly", async () => {
+  const script = new FrameScript(server);
+  script.handshake();
+  for (let second = 0; second < 300; second++) {
+    script.receive(...new Array<string>(50).fill("PING 1"));
+    await script.advance(1_000);
+  }
+  assert.equal(script.connection.state, "open");
+});

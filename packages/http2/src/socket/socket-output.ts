@@ -1,0 +1,128 @@
+import type { Socket } from "node:net";
+import type { Clock, Timer } from "@dubhe/concurrency";
+import type { Core } from "../connection/core.js";
+import type { Output } from "../output.js";
+
+/** How long a closed connection waits without progress for the peer to take the last bytes and close its side. */
+const LINGER_MS = 2_000;
+
+/**
+ * The Output on a node:net or node:tls socket.
+ *
+ * One flush a turn. Inside a read the handlers' promise continuations have not run, and a bare nextTick would run before
+ * them: so a microtask, behind those already queued, asks for the tick. Reads never pause because writes block: two such
+ * peers would wait for each other for ever.
+ */
+export class SocketOutput implements Output {
+  readonly secure: boolean;
+  private readonly socket: Socket;
+  private readonly clock: Clock;
+  private core: Core | undefined = undefined;
+  private lingering: Timer | undefined = undefined;
+  private local: string | undefined = undefined;
+  private remote: string | undefined = undefined;
+  /** `close` was called: what comes in does not matter. */
+  private closing = false;
+  private readonly flushNow = (): void => this.core?.flush();
+  private readonly flushNextTick = (): void => process.nextTick(this.flushNow);
+  private readonly pieceWritten = (error?: Error | null): void => {
+    // After an error nothing is written any more; `close` follows and tells.
+    if (error == null) this.core?.written(1);
+  };
+
+  constructor(socket: Socket, clock: Clock, secure: boolean) {
+    this.socket = socket;
+    this.clock = clock;
+    this.secure = secure;
+  }
+
+  /** Connects the socket's events to the core. */
+  attach(core: Core): void {
+    this.core = core;
+    let failure: Error | undefined;
+    this.socket.setNoDelay(true);
+    this.socket.on("data", (chunk: Buffer) => {
+      if (!this.closing) core.receive(chunk, this.clock.now());
+    });
+    this.socket.on("end", () => core.outputClosed(failure));
+    this.socket.on("error", (error) => {
+      failure = error;
+    });
+    this.socket.on("close", () => {
+      this.lingering?.cancel();
+      core.outputClosed(failure);
+    });
+  }
+
+  get localAddress(): string | undefined {
+    return (this.local ??= addressOf(this.socket.localAddress, this.socket.localPort));
+  }
+
+  /** Known once the socket is connected, and after it closed if it was asked for before. */
+  get remoteAddress(): string | undefined {
+    return (this.remote ??= addressOf(this.socket.remoteAddress, this.socket.remotePort));
+  }
+
+  get queuedBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  scheduleFlush(insideRead: boolean): void {
+    if (insideRead) queueMicrotask(this.flushNextTick);
+    else process.nextTick(this.flushNow);
+  }
+
+  resumeNextTurn(): void {
+    setImmediate(this.flushNow);
+  }
+
+  write(pieces: readonly Uint8Array[]): void {
+    if (this.socket.destroyed) return;
+    if (pieces.length === 1) {
+      this.socket.write(pieces[0]!, this.pieceWritten);
+      return;
+    }
+    this.socket.cork();
+    for (const piece of pieces) this.socket.write(piece, this.pieceWritten);
+    this.socket.uncork();
+  }
+
+  close(): void {
+    const { socket } = this;
+    if (this.closing || socket.destroyed) return;
+    this.closing = true;
+    if (socket.connecting) {
+      socket.destroy();
+      return;
+    }
+    // Once the last byte is with the kernel, nothing here keeps the process.
+    socket.end(() => socket.unref());
+    this.linger(Number.POSITIVE_INFINITY);
+  }
+
+  destroy(): void {
+    this.closing = true;
+    this.socket.destroy();
+  }
+
+  private linger(queuedBefore: number): void {
+    this.lingering = this.clock.setTimeout(() => {
+      const queued = this.socket.writableLength;
+      if (queued > 0 && queued < queuedBefore) this.linger(queued);
+      else this.socket.destroy();
+    }, LINGER_MS);
+  }
+
+  ref(): void {
+    this.socket.ref();
+  }
+
+  unref(): void {
+    this.socket.unref();
+  }
+}
+
+function addressOf(address: string | undefined, port: number | undefined): string | undefined {
+  if (address === undefined) return undefined;
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,94 @@
+import { createInstance, type Instance, instanceKey, type MalformedInstance, parsePort } from "@dubhe/discovery";
+import { asArray, asBoolean, asNumber, asString, asStringMap, isObject, type JsonObject } from "./json.js";
+import { DEFAULT_CLUSTER, type InstanceBody } from "./messages.js";
+import { weightFromWire, weightToWire } from "./weight.js";
+
+/**
+ * A Nacos server hides disabled instances from everybody (tried), so one of ours that is disabled is published as
+ * unhealthy and without weight, which keeps every peer from calling it, and with its true weight and health under this
+ * key, from which Dubhe reads it back as what it is. Never seen outside of this file.
+ */
+const DISABLED_KEY = "dubhe.disabled";
+
+export function instanceToWire(instance: Instance): InstanceBody {
+  const { host, port, weight, healthy, enabled, metadata } = instance;
+  const rest = { ip: host, port, enabled: true, ephemeral: true, clusterName: DEFAULT_CLUSTER };
+  if (enabled) return { ...rest, weight: weightToWire(weight), healthy, metadata };
+  return { ...rest, weight: 0, healthy: false, metadata: { ...metadata, [DISABLED_KEY]: `${weight},${healthy}` } };
+}
+
+/** A full list as the server sent it, read once. */
+export interface ServiceSnapshot {
+  /** Of the server's clock, ms; undefined when it did not say. */
+  readonly lastRefTime: number | undefined;
+  readonly instances: readonly Instance[];
+  readonly malformed: readonly MalformedInstance[];
+}
+
+/** Reads a `serviceInfo`. Entries that are no instances are named in `malformed` and hide no other. */
+export function readServiceInfo(info: JsonObject, application: string): ServiceSnapshot {
+  const byAddress = new Map<string, Instance>();
+  const malformed: MalformedInstance[] = [];
+  asArray(info.hosts).forEach((host, index) => {
+    const read = readHost(host, application, index);
+    if ("reason" in read) {
+      malformed.push(read);
+      return;
+    }
+    const key = instanceKey(read);
+    const twin = byAddress.get(key);
+    byAddress.set(key, twin === undefined ? read : preferred(twin, read));
+  });
+  const lastRefTime = asNumber(info.lastRefTime, 0);
+  return { lastRefTime: lastRefTime > 0 ? lastRefTime : undefined, instances: [...byAddress.values()], malformed };
+}
+
+/** `DEFAULT_GROUP@@shop` names the application `shop`: some answers repeat the group there. */
+export function applicationOf(serviceName: string): string {
+  const at = serviceName.indexOf("@@");
+  return at < 0 ? serviceName : serviceName.slice(at + 2);
+}
+
+/** Equal texts for lists that a consumer cannot tell apart; the server's order means nothing. */
+export function fingerprint({ instances, malformed }: Pick<ServiceSnapshot, "instances" | "malformed">): string {
+  const lines = instances.map((instance) => {
+    const metadata = Object.entries(instance.metadata).sort(([a], [b]) => (a < b ? -1 : 1));
+    return JSON.stringify([instance.host, instance.port, instance.weight, instance.healthy, instance.enabled, metadata]);
+  });
+  return [...lines.sort(), ...malformed.map(({ id, reason }) => `!${id} ${reason}`).sort()].join("\n");
+}
+
+function readHost(host: unknown, application: string, index: number): Instance | MalformedInstance {
+  if (!isObject(host)) return { id: `hosts[${index}]`, reason: "it is not an object" };
+  const ip = asString(host.ip).trim();
+  const id = asString(host.instanceId) || `${ip || "?"}:${asString(host.port, "?")}`;
+  if (ip === "") return { id, reason: "it has no ip" };
+  const port = parsePort(host.port);
+  if (port === undefined) return { id, reason: `its port is ${JSON.stringify(host.port) ?? "missing"}` };
+  const { [DISABLED_KEY]: disabled, ...metadata } = asStringMap(host.metadata);
+  if (disabled !== undefined) {
+    const [weight = "", healthy] = disabled.split(",");
+    return createInstance({ application, host: ip, port, weight: Number(weight), healthy: healthy === "true", enabled: false, metadata });
+  }
+  return createInstance({
+    application,
+    host: ip,
+    port,
+    weight: weightFromWire(asNumber(host.weight, 1)),
+    healthy: asBoolean(host.healthy, true),
+    enabled: asBoolean(host.enabled, true),
+    metadata,
+  });
+}
+
+/**
+ * Two connections may publish the same address: a provider and its frozen predecessor, which the server keeps for some
+ * 25 s. One that takes calls is better than one that does not; otherwise the later in the list.
+ */
+function preferred(first: Instance, second: Instance): Instance {
+  return takesCalls(first) && !takesCalls(second) ? first : second;
+}
+
+function takesCalls(instance: Instance): boolean {
+  return instance.healthy && instance.enabled && instance.weight > 0;
+}

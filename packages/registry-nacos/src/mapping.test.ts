@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createMetadataInfo, type MappingEvent } from "@dubhe/discovery";
+import { VirtualClock } from "@dubhe/testing";
+import { RegistryBench } from "./test-support/registry-bench.js";
+
+const applications = (events: readonly MappingEvent[]): readonly string[] | undefined => {
+  const last = events.filter((event) => event.kind === "mapping").at(-1);
+  return last?.kind === "mapping" ? last.applications : undefined;
+};
+const count = (bench: RegistryBench, type: string): number => bench.network.requests.filter((name) => name === type).length;
+
+async function started() {
+  const bench = new RegistryBench(new VirtualClock());
+  bench.start();
+  return bench;
+}
+
+test("a mapping that does not exist costs one listen and no read", async () => {
+  const bench = await started();
+  const events = bench.watchMapping(bench.open());
+  await bench.clock.advance(1_000);
+  assert.deepEqual(applications(events), []);
+  assert.equal(count(bench, "ConfigBatchListenRequest"), 1);
+  assert.equal(count(bench, "ConfigQueryRequest"), 0);
+  bench.publish("shop, cart");
+  await bench.clock.advance(1_000);
+  assert.deepEqual(applications(events), ["shop", "cart"]);
+  assert.equal(count(bench, "ConfigQueryRequest"), 1);
+  await bench.end();
+});
+
+test("three hundred interfaces are listened to by few requests, and one illegal name hides no other", async () => {
+  const bench = await started();
+  const consumer = bench.open();
+  const good = Array.from({ length: 300 }, (_, n) => bench.watchMapping(consumer, `com.Foo${n}`));
+  const bad = bench.watchMapping(consumer, "com.Foo$Inner");
+  await bench.clock.advance(2_000);
+  assert.ok(good.every((events) => applications(events)?.length === 0));
+  assert.ok(count(bench, "ConfigBatchListenRequest") <= 5, `${count(bench, "ConfigBatchListenRequest")} requests`);
+  assert.ok(bad.length === 1 && bad[0]?.kind === "error" && /'dataId' is illegal/.test(bad[0].error.message));
+  await bench.end();
+});
+
+test("after a reconnect only what changed is read, and a change during the outage is seen at once (D-52)", async () => {
+  const bench = await started();
+  const consumer = bench.open();
+  for (let n = 0; n < 20; n++) bench.publish("shop", `com.Foo${n}`);
+  const all = Array.from({ length: 20 }, (_, n) => bench.watchMapping(consumer, `com.Foo${n}`));
+  await bench.clock.advance(6_000);
+  bench.network.requests.length = 0;
+  bench.network.breakLinks(bench.server);
+  bench.publish("shop,cart", "com.Foo7");
+  await bench.clock.advance(2_000);
+  assert.deepEqual(applications(all[7] ?? []), ["shop", "cart"]);
+  assert.equal(count(bench, "ConfigQueryRequest"), 1);
+  await bench.end();
+});
+
+test("a lost notification is found by listening again", async () => {
+  const bench = await started();
+  const events = bench.watchMapping(bench.open());
+  await bench.clock.advance(1_000);
+  bench.network.dropPush = (type) => type === "ConfigChangeNotifyRequest";
+  bench.publish("shop");
+  await bench.clock.advance(100_000);
+  assert.deepEqual(applications(events), []);
+  await bench.clock.advance(130_000);
+  assert.deepEqual(applications(events), ["shop"]);
+  await bench.end();
+});
+
+test("the last listener leaves while another comes: the survivor hears (D-32)", async () => {
+  for (let delay = 0; delay < 12; delay++) {
+    const bench = await started();
+    const consumer = bench.open();
+    const first = consumer.mapping.watch("com.Foo", () => undefined);
+    await bench.clock.advance(100);
+    const left = first[Symbol.asyncDispose]();
+    if (delay > 0) await bench.clock.advance(delay);
+    const events = bench.watchMapping(consumer);
+    await bench.resolves(left);
+    await bench.clock.advance(50);
+    bench.publish("shop");
+    await bench.clock.advance(50);
+    assert.deepEqual(applications(events), ["shop"], `after ${delay} ms`);
+    await bench.end();
+  }
+});
+
+test("a watcher and a writer of one interface share the listener; each leaves alone (D-16)", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  const events = bench.watchMapping(registry);
+  const entry = registry.mapping.add("com.Foo", "shop");
+  await bench.clock.advance(500);
+  assert.equal(entry.state.value, "confirmed");
+  await bench.resolves(entry[Symbol.asyncDispose]());
+  bench.publish("shop,cart");
+  await bench.clock.advance(100);
+  assert.deepEqual(applications(events), ["shop", "cart"]);
+  await bench.end();
+});
+
+test("first writers without a condition, and an overwriting one: our application is in it at the end (D-12, D-13)", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  bench.network.fault = (type) => {
+    // Somebody writes, without looking, between our read and our write: once.
+    if (type === "ConfigPublishRequest" && bench.config() === undefined) bench.publish("go-app");
+    return undefined;
+  };
+  const entry = registry.mapping.add("com.Foo", "shop");
+  await bench.clock.advance(3_000);
+  assert.equal(entry.state.value, "confirmed");
+  assert.equal(bench.config(), "go-app,shop");
+  bench.publish("go-app");
+  await bench.clock.advance(1_000);
+  assert.equal(bench.config(), "go-app,shop", "it was lost, and is healed");
+  await bench.end();
+});
+
+test("what is wiped is written again, until the entry is disposed", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  const entry = registry.mapping.add("com.Foo", "shop");
+  await bench.clock.advance(6_000);
+  bench.network.kill(bench.server);
+  await bench.clock.advance(500);
+  assert.equal(entry.state.value, "pending");
+  bench.start();
+  await bench.clock.advance(3_000);
+  assert.equal(bench.config(), "shop");
+  await bench.resolves(entry[Symbol.asyncDispose]());
+  bench.network.ask(bench.server, "ConfigRemoveRequest", { tenant: "", group: "mapping", dataId: "com.Foo" });
+  await bench.clock.advance(3_000);
+  assert.equal(bench.config(), undefined);
+  await bench.end();
+});
+
+test("a server that shows a publish late is waited for, and not written to again", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  let shownAt = Infinity;
+  bench.network.corrupt = (type, body) => {
+    if (type === "ConfigPublishResponse") shownAt = Math.min(shownAt, bench.clock.now() + 1_500);
+    if (type !== "ConfigQueryResponse" || bench.clock.now() >= shownAt) return body;
+    return { resultCode: 500, errorCode: 300, message: "config data not exist", success: false };
+  };
+  const entry = registry.mapping.add("com.Foo", "shop");
+  await bench.clock.advance(1_000);
+  assert.equal(entry.state.value, "pending", "what cannot be read is not confirmed");
+  await bench.clock.advance(2_000);
+  assert.equal(entry.state.value, "confirmed");
+  assert.equal(count(bench, "ConfigPublishRequest"), 1);
+  await bench.end();
+});
+
+test("a server that refuses for ever the very md5 that it tells is written to without a condition", async () => {
+  const bench = await started();
+  bench.publish("go-app");
+  bench.network.fault = (type, body) => {
+    if (type !== "ConfigPublishRequest" || body.casMd5 === "") return undefined;
+    const message = "Cas publish fail, server md5 may have changed.";
+    return { type: "ConfigPublishResponse", body: { resultCode: 500, errorCode: 500, message, success: false } };
+  };
+  const registry = bench.open();
+  const entry = registry.mapping.add("com.Foo", "shop");
+  await bench.clock.advance(2_500);
+  assert.equal(entry.state.value, "pending", "not before it is certain that nobody else is writing");
+  await bench.clock.advance(10_000);
+  assert.equal(entry.state.value, "confirmed");
+  assert.equal(bench.config(), "go-app,shop");
+  await bench.end();
+});
+
+test("metadata is published once, found under both places, and garbage there is an error", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  const { signal } = new AbortController();
+  const info = createMetadataInfo({ app: "shop", services: [{ name: "com.Foo" }] });
+  const entry = registry.metadata.publish(info);
+  await bench.clock.advance(500);
+  assert.equal(entry.state.value, "confirmed");
+  assert.equal(count(bench, "ConfigPublishRequest"), 1);
+  assert.deepEqual(await bench.resolves(registry.metadata.fetch("shop", info.revision, signal)), info);
+  bench.publish('{"app":"go","revision":"r","services":{}}', "go:r", "DEFAULT_GROUP");
+  assert.equal((await bench.resolves(registry.metadata.fetch("go", "r", signal)))?.app, "go", "where dubbo-go keeps its second copy");
+  bench.publish("<html>", "bad", "r");
+  await assert.rejects(bench.resolves(registry.metadata.fetch("bad", "r", signal)), /metadata of bad, revision r: metadata is not JSON/);
+  await bench.end();
+});
+
+test("inspect tells the state, and no secret", async () => {
+  const bench = await started();
+  const registry = bench.open({ username: "nacos", password: "s3cret" });
+  registry.mapping.add("com.Foo", "shop");
+  registry.register(bench.instance(1));
+  bench.watch(registry);
+  await bench.clock.advance(100);
+  const text = JSON.stringify(registry.inspect());
+  assert.ok(!text.includes("s3cret"));
+  for (const part of ["com.Foo", "10.0.0.1:1", "confirmed", "settled"]) assert.ok(text.includes(part), `${part} in ${text}`);
+  await bench.end();
+});

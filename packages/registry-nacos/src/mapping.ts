@@ -1,0 +1,37 @@
+import { addToMapping, type MappingEntry, type MappingEvent, parseMapping, type ServiceNameMapping } from "@dubhe/discovery";
+import type { ConfigKeeper } from "./config-keeper.js";
+import type { ConfigListeners } from "./config-listeners.js";
+
+/** Dubbo's place for it: dataId = interface, content = applications with commas between. */
+export const MAPPING_GROUP = "mapping";
+
+/** Interface name → applications, in Nacos's configurations. */
+export class NacosMapping implements ServiceNameMapping {
+  readonly #listeners: ConfigListeners;
+  readonly #keeper: ConfigKeeper;
+  readonly #watched = new Set<string>();
+
+  constructor(listeners: ConfigListeners, keeper: ConfigKeeper) {
+    this.#listeners = listeners;
+    this.#keeper = keeper;
+  }
+
+  watch(serviceInterface: string, sink: (event: MappingEvent) => void): AsyncDisposable {
+    if (this.#watched.has(serviceInterface)) throw new Error(`the mapping of ${serviceInterface} is watched already: share the watch`);
+    this.#watched.add(serviceInterface);
+    const listening = this.#listeners.listen({ group: MAPPING_GROUP, dataId: serviceInterface }, (event) => {
+      if (event.kind === "error") sink(event);
+      else sink({ kind: "mapping", epoch: event.epoch, seq: event.seq, applications: parseMapping(event.value?.content) });
+    });
+    return {
+      [Symbol.asyncDispose]: () => {
+        this.#watched.delete(serviceInterface);
+        return listening[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  add(serviceInterface: string, application: string): MappingEntry {
+    return this.#keeper.keep({ group: MAPPING_GROUP, dataId: serviceInterface }, (content) => addToMapping(content, application));
+  }
+}

@@ -1,0 +1,133 @@
+import type { Runtime, Watched } from "@dubhe/concurrency";
+import type {
+  Instance,
+  InstancesEvent,
+  InstancesWatch,
+  MetadataReport,
+  Registration,
+  Registry,
+  RegistryHealth,
+  ServiceNameMapping,
+} from "@dubhe/discovery";
+import { ConfigKeeper } from "./config-keeper.js";
+import { ConfigListeners } from "./config-listeners.js";
+import { ConfigService } from "./config-service.js";
+import { NacosMapping } from "./mapping.js";
+import { NacosMetadataReport } from "./metadata-report.js";
+import { HealthObserver } from "./registry-health.js";
+import { Registrations } from "./registrations.js";
+import { RequestType } from "./messages.js";
+import type { NacosSession } from "./session.js";
+import { type NamingScope, Subscriptions } from "./subscriptions.js";
+import { asArray, asNumber, asString } from "./json.js";
+
+export interface NacosRegistryOptions extends NamingScope {
+  readonly id: string;
+  /** Of the configurations: "" for the namespace `public`. */
+  readonly tenant: string;
+  readonly session: NacosSession;
+  /** Further state for `inspect()`. */
+  inspect?(): object;
+  /** After the session has ended. */
+  closed?(): Promise<void>;
+}
+
+/** Of the whole close; what is not withdrawn by then is forgotten with the connection. */
+const CLOSE_BOUND_MS = 3_000;
+const LIST_PAGE = 200;
+
+/**
+ * The Registry contract over one Nacos session. Here the parts meet; each keeps its own desired state and puts it on the
+ * server again in every new session: watches first, then registrations, then configurations.
+ */
+export class NacosRegistry implements Registry {
+  readonly id: string;
+  readonly mapping: ServiceNameMapping;
+  readonly metadata: MetadataReport;
+  readonly #options: NacosRegistryOptions;
+  readonly #subscriptions: Subscriptions;
+  readonly #registrations: Registrations;
+  readonly #listeners: ConfigListeners;
+  readonly #keeper: ConfigKeeper;
+  readonly #health: HealthObserver;
+  #closing: Promise<void> | undefined;
+
+  constructor(runtime: Runtime, options: NacosRegistryOptions) {
+    const { session, namespace, group } = options;
+    this.id = options.id;
+    this.#options = options;
+    this.#health = new HealthObserver(runtime);
+    // The order of the observers is the order of the redo.
+    this.#subscriptions = new Subscriptions(runtime, session, { namespace, group });
+    this.#registrations = new Registrations(runtime, session, { namespace, group });
+    const configs = new ConfigService(session, options.tenant);
+    this.#listeners = new ConfigListeners(runtime, session, configs);
+    this.#keeper = new ConfigKeeper(runtime, session, configs, this.#listeners);
+    this.mapping = new NacosMapping(this.#listeners, this.#keeper);
+    this.metadata = new NacosMetadataReport(session, configs, this.#keeper);
+    session.addObserver(this.#health);
+    session.start();
+  }
+
+  get health(): Watched<RegistryHealth> {
+    return this.#health.health;
+  }
+
+  watch(application: string, sink: (event: InstancesEvent) => void): InstancesWatch {
+    return this.#subscriptions.watch(application, sink);
+  }
+
+  register(instance: Instance): Registration {
+    return this.#registrations.register(instance);
+  }
+
+  /** Names of the services in our namespace and group, interface-level ones (`providers:…`) left out. */
+  async applications(signal?: AbortSignal): Promise<readonly string[]> {
+    const { session, namespace, group } = this.#options;
+    const names = new Set<string>();
+    await session.ready(signal);
+    for (let pageNo = 1; ; pageNo++) {
+      const body = { module: "naming", namespace, groupName: group, serviceName: "", pageNo, pageSize: LIST_PAGE, selector: "" };
+      const answer = await session.request(RequestType.serviceList, body, signal);
+      const page = asArray(answer.serviceNames).map((name) => asString(name));
+      for (const name of page) if (!name.startsWith("providers:") && !name.startsWith("consumers:")) names.add(name);
+      if (page.length === 0 || pageNo * LIST_PAGE >= asNumber(answer.count, 0)) return [...names];
+    }
+  }
+
+  inspect(): unknown {
+    const { session, namespace, group } = this.#options;
+    return {
+      id: this.id,
+      namespace,
+      group,
+      session: describeState(session),
+      subscriptions: this.#subscriptions.inspect(),
+      registrations: this.#registrations.inspect(),
+      listeners: this.#listeners.inspect(),
+      kept: this.#keeper.inspect(),
+      ...this.#options.inspect?.(),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#registrations.close(CLOSE_BOUND_MS);
+    await Promise.all([this.#keeper.close(), this.#listeners.close(), this.#subscriptions.close()]);
+    await this.#options.session.close();
+    await this.#options.closed?.();
+    this.#health.close();
+  }
+}
+
+function describeState(session: NacosSession): object {
+  const { value } = session.state;
+  const counters = { ...session.counters };
+  if (value.kind === "waiting") return { ...value, error: value.error.message, counters };
+  if (value.kind === "connecting") return { ...value, lastError: value.lastError?.message, counters };
+  return { ...value, counters };
+}

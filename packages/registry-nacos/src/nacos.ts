@@ -1,0 +1,49 @@
+import type { Runtime } from "@dubhe/concurrency";
+import type { RpcEnvironment } from "@dubhe/rpc";
+import { createRpcEnvironment } from "@dubhe/rpc";
+import { type NacosConfig, registryId, tenantOf } from "./config.js";
+import { Login, type PostForm } from "./login.js";
+import { NacosRegistry } from "./nacos-registry.js";
+import { RpcTransport } from "./rpc-transport.js";
+import { NacosSession } from "./session.js";
+import type { Transport } from "./transport.js";
+
+/** How the client names itself; servers show it, and some read the version behind the colon. */
+export const CLIENT_VERSION = "Dubhe-Node-Client:v0.1.0";
+
+export interface NacosRegistryExtras {
+  /** Default: a new one. Share the App's. */
+  readonly env?: RpcEnvironment;
+  /** Default: sockets. */
+  readonly transport?: Transport;
+  /** How a login is sent. Default: HTTP. */
+  readonly post?: PostForm;
+}
+
+/**
+ * A registry on Nacos servers. Connects at once and goes on trying for ever; what is watched and registered before it is
+ * connected comes into force then.
+ */
+export function nacosRegistry(runtime: Runtime, config: NacosConfig, extras: NacosRegistryExtras = {}): NacosRegistry {
+  const transport = extras.transport ?? new RpcTransport(extras.env ?? createRpcEnvironment(runtime), { tls: config.tls });
+  const { username, password = "" } = config;
+  const tenant = tenantOf(config.namespace);
+  const session = new NacosSession(runtime, {
+    transport,
+    servers: config.servers,
+    login: username === undefined ? undefined : new Login(runtime, { username, password }, config.contextPath, extras.post),
+    timeoutMs: config.timeoutMs,
+    clientVersion: CLIENT_VERSION,
+    tenant,
+    labels: clientLabels(config.application),
+  });
+  return new NacosRegistry(runtime, { id: registryId(config), namespace: config.namespace, group: config.group, tenant, session });
+}
+
+/**
+ * What a server knows of a connection. `module` must be exactly this: a connection of another module has no place in the
+ * naming part of a 3.1.0 server, which refuses its registrations and subscriptions; configurations work with any (tried).
+ */
+export function clientLabels(application: string): Record<string, string> {
+  return { source: "sdk", module: "naming", AppName: application || "unknown" };
+}

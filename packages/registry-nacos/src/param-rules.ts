@@ -1,0 +1,55 @@
+import type { InstanceBody } from "./messages.js";
+
+/**
+ * What a Nacos 3.1.0 server accepts (tried, rule by rule, with its own wording). The client checks configuration keys
+ * before it sends them, because one illegal key makes the server refuse a whole batch of listens. The embedded registry
+ * refuses the same, so that what works on a laptop works on a real server.
+ */
+interface Rule {
+  readonly maxLength: number;
+  readonly pattern: RegExp;
+}
+
+const IDENTIFIER = /^[a-zA-Z0-9\-_:.]*$/;
+
+export type CheckedParam = "namespaceId/tenant" | "dataId" | "group" | "serviceName" | "ip";
+
+const RULES: Readonly<Record<CheckedParam, Rule>> = {
+  "namespaceId/tenant": { maxLength: 64, pattern: /^[\w-]*$/ },
+  dataId: { maxLength: 256, pattern: IDENTIFIER },
+  group: { maxLength: 128, pattern: IDENTIFIER },
+  // Neither blanks nor CJK, no "@@" inside, no "@" in front.
+  serviceName: { maxLength: 512, pattern: /^(?!@)((?!@@)[^\u4E00-\u9FA5\s])*$/ },
+  ip: { maxLength: 128, pattern: /^[^\u4E00-\u9FA5]*$/ },
+};
+
+/** Keys and values of an instance's metadata together, in characters. */
+const MAX_METADATA_LENGTH = 1_024;
+
+/** Why the server refuses `value`, in its words; undefined when it accepts. */
+export function paramProblem(param: CheckedParam, value: string): string | undefined {
+  const rule = RULES[param];
+  if (value.length > rule.maxLength) return `Param '${param}' is illegal, the param length should not exceed ${rule.maxLength}.`;
+  if (!rule.pattern.test(value)) return `Param '${param}' is illegal, illegal characters should not appear in the param.`;
+  return undefined;
+}
+
+/** The first problem of several params. */
+export function firstParamProblem(params: readonly (readonly [CheckedParam, string])[]): string | undefined {
+  for (const [param, value] of params) {
+    const problem = paramProblem(param, value);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+export function instanceProblem(instance: Pick<InstanceBody, "ip" | "port" | "metadata">): string | undefined {
+  const { ip, port, metadata } = instance;
+  const problem = paramProblem("ip", ip);
+  if (problem !== undefined) return problem;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) return "Param 'port' is illegal, the value should be between 0 and 65535.";
+  let length = 0;
+  for (const [key, value] of Object.entries(metadata)) length += key.length + value.length;
+  if (length > MAX_METADATA_LENGTH) return `Param 'Metadata' is illegal, the param length should not exceed ${MAX_METADATA_LENGTH}.`;
+  return undefined;
+}

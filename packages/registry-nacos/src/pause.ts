@@ -1,0 +1,28 @@
+import type { Clock } from "@dubhe/concurrency";
+
+/** Resolves after `ms`, or at once when `signal` fires; never rejects. Does not keep the process alive. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = (): void => {
+      timer.cancel();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = clock.setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}
+
+/** `promise`, or a rejection with `signal.reason` once that fires. What `promise` does afterwards is ignored. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) {
+      promise.catch(() => undefined);
+      return abort();
+    }
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

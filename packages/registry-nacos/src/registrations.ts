@@ -1,0 +1,216 @@
+import { Reconciler, type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
+import { type Instance, instanceKey, type Registration, type RegistrationState, sameInstance } from "@dubhe/discovery";
+import { toError } from "./errors.js";
+import { instanceToWire } from "./instance-codec.js";
+import { RequestType } from "./messages.js";
+import { instanceProblem } from "./param-rules.js";
+import type { NacosSession, SessionObserver } from "./session.js";
+import { describeStatus, type NamingScope } from "./subscriptions.js";
+
+/** The whole set of instances that this connection publishes for an application. Never empty. */
+type InstanceSet = readonly Instance[];
+
+/**
+ * What this process publishes. On a Nacos connection there is one publication per service, and each request replaces it
+ * (tried): a second single registration would silently overwrite the first (dubbo-go #2581). So the desired value is
+ * always the whole set of an application, and every change sends all of it; subscribers never see a gap.
+ *
+ * A Nacos server lets several connections publish the same address, and shows both: nobody's leftover can stand in the
+ * way of ours, and ours goes with our connection.
+ */
+export class Registrations implements SessionObserver {
+  readonly #runtime: Runtime;
+  readonly #session: NacosSession;
+  readonly #scope: NamingScope;
+  /** By application, in the order of `register`. */
+  readonly #registrations = new Map<string, Set<NacosRegistration>>();
+  readonly #wanted: Reconciler<string, InstanceSet>;
+  #closed = false;
+
+  constructor(runtime: Runtime, session: NacosSession, scope: NamingScope) {
+    this.#runtime = runtime;
+    this.#session = session;
+    this.#scope = scope;
+    this.#wanted = new Reconciler<string, InstanceSet>(runtime, {
+      apply: (application, instances, context) => this.#apply(application, instances, context.attempted, context.signal),
+      onError: (application, error) => this.#each(application, (registration) => registration.failed(toError(error))),
+      // Settled = the server has the newest set, which is the set of all registrations of the application.
+      onStatus: (application, status) => {
+        if (status?.state === "settled") this.#each(application, (registration) => registration.confirmed());
+      },
+      equals: (a, b) => a.length === b.length && a.every((instance, index) => instance === b[index]),
+      paused: true,
+    });
+    session.addObserver(this);
+  }
+
+  register(instance: Instance): Registration {
+    if (this.#closed) throw new Error(`register ${instanceKey(instance)}: the registry is closed`);
+    const registration = new NacosRegistration(this.#runtime, instance, {
+      changed: () => this.#changed(instance.application),
+      dispose: () => this.#dispose(registration),
+    });
+    let registrations = this.#registrations.get(instance.application);
+    if (registrations === undefined) this.#registrations.set(instance.application, (registrations = new Set()));
+    registrations.add(registration);
+    this.#changed(instance.application);
+    const { lastError } = this.#session;
+    if (!this.#session.up && lastError !== undefined) registration.waits(lastError);
+    return registration;
+  }
+
+  onUp(epoch: number): void {
+    for (const application of this.#registrations.keys()) this.#each(application, (registration) => registration.pending());
+    this.#wanted.invalidate(epoch);
+    this.#wanted.resume();
+  }
+
+  onDown(error: Error): void {
+    this.#wanted.pause();
+    for (const application of this.#registrations.keys()) this.#each(application, (registration) => registration.waits(error));
+  }
+
+  inspect(): object {
+    return [...this.#registrations].map(([application, registrations]) => ({
+      application,
+      state: describeStatus(this.#wanted.status(application)),
+      instances: [...registrations].map(({ instance, state, error }) => ({
+        address: instanceKey(instance),
+        state: state.value,
+        ...(error === undefined ? {} : { error: error.message }),
+      })),
+    }));
+  }
+
+  /** Withdraws everything while there is a session; without one the server has forgotten it, or will. */
+  async close(boundMs: number): Promise<void> {
+    this.#closed = true;
+    await this.#wanted.close({ boundMs });
+    for (const application of this.#registrations.keys()) this.#each(application, (registration) => registration.end());
+    this.#registrations.clear();
+  }
+
+  async #apply(application: string, instances: InstanceSet | undefined, attempted: InstanceSet | undefined, signal: AbortSignal): Promise<void> {
+    if (instances === undefined) {
+      const any = attempted?.[0];
+      if (any === undefined) return;
+      // Takes the whole publication of this connection away, whatever instance it names.
+      const body = { ...this.#service(application), type: "deregisterInstance", instance: instanceToWire(any) };
+      await this.#session.request(RequestType.instance, body, signal);
+      return;
+    }
+    const bodies = instances.map(instanceToWire);
+    for (const body of bodies) {
+      // The server's own rule, before it costs a round trip: the metadata of an instance has a small limit.
+      const problem = instanceProblem(body);
+      if (problem !== undefined) throw new Error(`${body.ip}:${body.port} of ${application}: ${problem}`);
+    }
+    if (bodies.length === 1) {
+      await this.#session.request(RequestType.instance, { ...this.#service(application), type: "registerInstance", instance: bodies[0] }, signal);
+    } else {
+      const body = { ...this.#service(application), type: "batchRegisterInstance", instances: bodies };
+      await this.#session.request(RequestType.batchInstance, body, signal);
+    }
+  }
+
+  /** The newest registration of an address is the one that counts. */
+  #changed(application: string): void {
+    const byAddress = new Map<string, Instance>();
+    this.#each(application, ({ instance }) => byAddress.set(instanceKey(instance), instance));
+    if (byAddress.size === 0) this.#wanted.unwant(application);
+    else this.#wanted.want(application, [...byAddress.values()]);
+  }
+
+  async #dispose(registration: NacosRegistration): Promise<void> {
+    const { application } = registration.instance;
+    const registrations = this.#registrations.get(application);
+    registrations?.delete(registration);
+    if (registrations?.size === 0) this.#registrations.delete(application);
+    registration.end();
+    this.#changed(application);
+    // Resolves when the server confirmed, or when the session that could hold the instance is gone.
+    await this.#wanted.settled(application, this.#session.lost).catch(() => undefined);
+  }
+
+  #each(application: string, fn: (registration: NacosRegistration) => void): void {
+    for (const registration of this.#registrations.get(application) ?? []) fn(registration);
+  }
+
+  #service(application: string): object {
+    const { namespace, group } = this.#scope;
+    return { module: "naming", namespace, groupName: group, serviceName: application };
+  }
+}
+
+interface RegistrationOwner {
+  changed(): void;
+  dispose(): Promise<void>;
+}
+
+class NacosRegistration implements Registration {
+  readonly #state: WatchedCell<RegistrationState>;
+  readonly #owner: RegistrationOwner;
+  #instance: Instance;
+  #error: Error | undefined;
+  #disposed: Promise<void> | undefined;
+
+  constructor(runtime: Runtime, instance: Instance, owner: RegistrationOwner) {
+    this.#state = new WatchedCell<RegistrationState>(runtime, "pending");
+    this.#instance = instance;
+    this.#owner = owner;
+  }
+
+  get state(): Watched<RegistrationState> {
+    return this.#state;
+  }
+
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
+  get instance(): Instance {
+    return this.#instance;
+  }
+
+  update(instance: Instance): void {
+    const { application } = this.#instance;
+    if (instance.application !== application || instanceKey(instance) !== instanceKey(this.#instance)) {
+      throw new TypeError(`update of ${instanceKey(this.#instance)} of ${application} to ${instanceKey(instance)} of ${instance.application}: the identity must stay`);
+    }
+    if (this.#disposed !== undefined || sameInstance(instance, this.#instance)) return;
+    this.#instance = instance;
+    this.pending();
+    this.#owner.changed();
+  }
+
+  pending(): void {
+    this.#set("pending", undefined);
+  }
+
+  /** There is no session: pending, with the reason to show. */
+  waits(error: Error): void {
+    this.#set("pending", error);
+  }
+
+  confirmed(): void {
+    this.#set("confirmed", undefined);
+  }
+
+  failed(error: Error): void {
+    this.#set("failed", error);
+  }
+
+  end(): void {
+    this.#state.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#owner.dispose();
+    return this.#disposed;
+  }
+
+  #set(state: RegistrationState, error: Error | undefined): void {
+    this.#error = error;
+    if (!this.#state.closed) this.#state.set(state);
+  }
+}

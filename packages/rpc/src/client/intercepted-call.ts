@@ -1,0 +1,236 @@
+import type { WheelTimer } from "@dubhe/concurrency";
+import type { Abortable } from "../abort-listeners.js";
+import type { CallOptions } from "../call-options.js";
+import { Code } from "../code.js";
+import { type ContextValues, createContextValues } from "../context-values.js";
+import type { CallReply, InterceptedCall, Next } from "../interceptor.js";
+import { appendMetadata, Metadata } from "../metadata.js";
+import type { MethodInfo } from "../method.js";
+import { RpcError } from "../rpc-error.js";
+import { MessageIterator } from "../stream/message-iterator.js";
+import type { MessageSource } from "../stream/outbound-pump.js";
+import { abortError, type ClientCall, deadlineError } from "./client-call.js";
+import type { ClientCore } from "./client-core.js";
+import { InterceptedMessages } from "./intercepted-messages.js";
+import { openCall } from "./start-call.js";
+import { StreamCall } from "./stream-call.js";
+import { UnaryCall } from "./unary-call.js";
+
+export function interceptUnary(
+  core: ClientCore,
+  method: MethodInfo,
+  input: unknown,
+  options: CallOptions | undefined,
+): Promise<object> {
+  return new Promise((resolve, reject) => {
+    run(core, method, input, options, (reply) => resolve(reply.response as object), reject);
+  });
+}
+
+export function interceptStream(
+  core: ClientCore,
+  method: MethodInfo,
+  input: unknown,
+  options: CallOptions | undefined,
+): MessageIterator<object> {
+  const messages = new InterceptedMessages();
+  const iterator = new MessageIterator<object>(messages);
+  const call = run(
+    core,
+    method,
+    input,
+    options,
+    (reply) => messages.begin(reply.response as MessageSource<object>),
+    (error) => messages.fail(error),
+    messages,
+  );
+  messages.onFinished = () => {
+    core.env.abandoned.unregister(messages);
+    call?.finish(undefined);
+  };
+  messages.onLeft = () => call?.finish(new RpcError("the caller left the stream", Code.Canceled));
+  core.env.abandoned.register(iterator, () => messages.leave(), messages);
+  return iterator;
+}
+
+function run(
+  core: ClientCore,
+  method: MethodInfo,
+  input: unknown,
+  options: CallOptions | undefined,
+  succeed: (reply: CallReply) => void,
+  fail: (error: RpcError) => void,
+  stream?: InterceptedMessages,
+): SupervisedCall | undefined {
+  let call: SupervisedCall;
+  try {
+    call = new SupervisedCall(core, method, input, options, fail);
+    const chain = core.chain(method, launch);
+    call.supervise();
+    chain(call).then(
+      (reply) => {
+        if (call.over) return;
+        if (stream === undefined) call.finish(undefined);
+        succeed(reply);
+      },
+      (error: unknown) => call.failed(error),
+    );
+  } catch (error) {
+    fail(RpcError.from(error, Code.Unknown));
+    return undefined;
+  }
+  return call;
+}
+
+/** The innermost `next`. */
+const launch: Next = (call) => {
+  if (call instanceof SupervisedCall) return call.launch();
+  return Promise.reject(new TypeError("an interceptor must pass on the call that it was given"));
+};
+
+/**
+ * A call around which interceptors run. The deadline and the caller's signal hold for all of it, also while an interceptor
+ * waits, so they are watched here and not by the calls within.
+ */
+class SupervisedCall implements InterceptedCall, Abortable {
+  readonly side = "client";
+  readonly context = undefined;
+  readonly method: MethodInfo;
+  request: object;
+  readonly headers: Metadata;
+  /** Whether its caller has had the result. */
+  over = false;
+  readonly #core: ClientCore;
+  readonly #options: CallOptions | undefined;
+  readonly #deadline: number;
+  readonly #fail: (error: RpcError) => void;
+  readonly #running = new Set<ClientCall>();
+  #values: ContextValues | undefined;
+  #timer: WheelTimer | undefined;
+  #controller: AbortController | undefined;
+  #error: RpcError | undefined;
+
+  constructor(
+    core: ClientCore,
+    method: MethodInfo,
+    input: unknown,
+    options: CallOptions | undefined,
+    fail: (error: RpcError) => void,
+  ) {
+    this.method = method;
+    this.request = input as object;
+    this.#core = core;
+    this.#options = options;
+    this.#fail = fail;
+    this.#values = options?.values;
+    this.#deadline = core.deadline(method, options);
+    const fields = core.extraFields(options);
+    this.headers = fields === undefined ? new Metadata() : Metadata.fromFields(fields);
+  }
+
+  get values(): ContextValues {
+    this.#values ??= createContextValues();
+    return this.#values;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#error !== undefined) this.#controller.abort(this.#error);
+    }
+    return this.#controller.signal;
+  }
+
+  timeoutMs(): number | undefined {
+    if (this.#deadline === Infinity) return undefined;
+    return Math.max(0, this.#deadline - this.#core.env.runtime.clock.now());
+  }
+
+  supervise(): void {
+    const { env } = this.#core;
+    const signal = this.#options?.signal;
+    if (this.#deadline !== Infinity) this.#timer = env.wheel.schedule(this.#deadline, deadlinePassed, this);
+    if (signal === undefined) return;
+    if (signal.aborted) this.aborted(signal.reason);
+    else env.aborts.add(signal, this);
+  }
+
+  aborted(reason: unknown): void {
+    this.failed(abortError(reason, this.#running.size > 0 ? "maybe" : "no"));
+  }
+
+  /** Ends all of it with an error that its caller gets. */
+  failed(error: unknown): void {
+    if (this.over) return;
+    const rpcError = RpcError.from(error, Code.Unknown);
+    this.finish(rpcError);
+    this.#fail(rpcError);
+  }
+
+  /** Its caller has the result, or left. With an error, calls that still run are cancelled. */
+  finish(error: RpcError | undefined): void {
+    if (this.over) return;
+    this.over = true;
+    this.#timer?.cancel();
+    const signal = this.#options?.signal;
+    if (signal !== undefined) this.#core.env.aborts.remove(signal, this);
+    if (error === undefined) return;
+    this.#error = error;
+    for (const call of [...this.#running]) call.cancelWith(error);
+    this.#controller?.abort(error);
+  }
+
+  launch(): Promise<CallReply> {
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    const core = this.#core;
+    let extra: string[] | undefined;
+    if (!this.headers.isEmpty) {
+      extra = [];
+      appendMetadata(extra, this.headers);
+    }
+    return this.method.responseStream ? this.#launchStream(core, extra) : this.#launchUnary(core, extra);
+  }
+
+  #launchUnary(core: ClientCore, extra: readonly string[] | undefined): Promise<CallReply> {
+    return new Promise((resolve, reject) => {
+      const call: UnaryCall = new UnaryCall(
+        core,
+        core.binding(this.method),
+        this.#options,
+        extra,
+        this.#deadline,
+        true,
+        (response) => {
+          this.#running.delete(call);
+          resolve({
+            headers: Metadata.fromFields(call.headerFields ?? []),
+            trailers: Metadata.fromFields(call.trailerFields ?? []),
+            response,
+          });
+        },
+        (error) => {
+          this.#running.delete(call);
+          reject(error);
+        },
+      );
+      this.#running.add(call);
+      openCall(core, call, this.method, this.request, undefined);
+    });
+  }
+
+  #launchStream(core: ClientCore, extra: readonly string[] | undefined): Promise<CallReply> {
+    const call = new StreamCall(core, core.binding(this.method), this.#options, extra, this.#deadline, true);
+    this.#running.add(call);
+    call.onEnded = () => this.#running.delete(call);
+    openCall(core, call, this.method, this.request, undefined);
+    return Promise.resolve({
+      headers: Metadata.fromSource(() => call.headerFields),
+      trailers: Metadata.fromSource(() => call.trailerFields),
+      response: call.iterator(),
+    });
+  }
+}
+
+function deadlinePassed(call: SupervisedCall): void {
+  call.failed(deadlineError("maybe"));
+}

@@ -1,0 +1,50 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { type MessageCodec, messageCodec } from "./codec/message-codec.js";
+
+export type MethodKind = "unary" | "server_streaming" | "client_streaming" | "bidi_streaming";
+
+/** One method, with all that a call needs and that does not change between calls. */
+export interface MethodInfo {
+  /** `package.Service`. */
+  readonly service: string;
+  /** As in the .proto file: `SayHello`. */
+  readonly name: string;
+  /** As in JavaScript: `sayHello`. */
+  readonly localName: string;
+  readonly kind: MethodKind;
+  /** `/package.Service/SayHello` */
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  readonly request: MessageCodec;
+  readonly response: MessageCodec;
+  readonly desc: DescMethod;
+}
+
+const services = new WeakMap<DescService, readonly MethodInfo[]>();
+
+/** The methods of a protobuf-es service, made once. */
+export function methodsOf(service: DescService): readonly MethodInfo[] {
+  let methods = services.get(service);
+  if (methods === undefined) {
+    methods = service.methods.map((desc) => describe(service, desc));
+    services.set(service, methods);
+  }
+  return methods;
+}
+
+function describe(service: DescService, desc: DescMethod): MethodInfo {
+  const kind = desc.methodKind;
+  return Object.freeze({
+    service: service.typeName,
+    name: desc.name,
+    localName: desc.localName,
+    kind,
+    path: `/${service.typeName}/${desc.name}`,
+    requestStream: kind === "client_streaming" || kind === "bidi_streaming",
+    responseStream: kind === "server_streaming" || kind === "bidi_streaming",
+    request: messageCodec(desc.input),
+    response: messageCodec(desc.output),
+    desc,
+  });
+}

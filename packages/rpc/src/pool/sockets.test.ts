@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { createRuntime, systemClock } from "@dubhe/concurrency";
+import type { ListenerOptions } from "@dubhe/http2";
+import { EchoService, echoHandlers, withLeakCheck } from "@dubhe/testing";
+import { createServiceClient } from "../client/create-client.js";
+import { Code } from "../code.js";
+import { createRpcEnvironment } from "../environment.js";
+import { RpcError } from "../rpc-error.js";
+import { RpcServer } from "../server/rpc-server.js";
+import type { Client } from "../service-types.js";
+import { createDirectChannel, type DirectChannel } from "./direct-channel.js";
+import { Pool } from "./pool.js";
+import type { PoolOptions } from "./pool-options.js";
+
+/** A server and a client of it over real sockets; everything is closed at the end. */
+async function withEcho(
+  options: { readonly listener?: ListenerOptions; readonly pool?: PoolOptions },
+  use: (world: {
+    client: Client<typeof EchoService>;
+    pool: Pool;
+    channel: DirectChannel;
+    server: RpcServer;
+    port: number;
+  }) => Promise<void>,
+): Promise<void> {
+  const env = createRpcEnvironment(createRuntime());
+  const server = new RpcServer(env).add(EchoService, echoHandlers());
+  const { port } = await server.listen({ host: "127.0.0.1", port: 0 }, options.listener);
+  const pool = new Pool(env.runtime, options.pool);
+  const channel = createDirectChannel(pool, { host: "127.0.0.1", port });
+  try {
+    await use({ client: createServiceClient(env, EchoService, channel), pool, channel, server, port });
+  } finally {
+    await pool.close();
+    await server.close({ graceMs: 0 });
+  }
+}
+
+test(
+  "10 000 first calls at once: all answered, over no more connections than allowed",
+  withLeakCheck(() =>
+    withEcho({ listener: { maxConcurrentStreams: 200 } }, async ({ client, pool }) => {
+      const answers = await Promise.all(
+        Array.from({ length: 10_000 }, (_, index) => client.unary({ text: `call ${index}` }, { timeoutMs: 30_000 })),
+      );
+      answers.forEach(({ text }, index) => assert.equal(text, `call ${index}`));
+      assert.ok(pool.counters.connectsStarted <= 4, `${pool.counters.connectsStarted} connections`);
+      assert.equal(pool.counters.attempts, 10_000, "no call was refused by the peer and tried again");
+      assert.equal(pool.waitBudget.calls, 0);
+    }),
+  ),
+);
+
+test(
+  "grows with the peer's stream limit, oldest connection first, and no further than calls need",
+  withLeakCheck(() =>
+    withEcho({ listener: { maxConcurrentStreams: 10 } }, async ({ client, pool, channel }) => {
+      await Promise.all(Array.from({ length: 7 }, () => client.unary({ delayMs: 30 })));
+      assert.equal(pool.counters.connectionsOpen, 1, "fewer than the 8 that a limit of 10 leaves to users");
+      const calls = Array.from({ length: 20 }, () => client.unary({ delayMs: 100 }));
+      await Promise.all(calls);
+      const { connections } = channel.endpoint!.inspect();
+      assert.ok(connections.length >= 2 && connections.length <= 3, `${connections.length} connections for 20 calls`);
+    }),
+  ),
+);
+
+test(
+  "GOAWAY in the middle of bursts loses nothing",
+  withLeakCheck(() =>
+    withEcho({ listener: { maxConcurrentStreams: 50 } }, async ({ client, pool, server }) => {
+      const calls: Promise<unknown>[] = [];
+      for (let wave = 0; wave < 10; wave++) {
+        for (let index = 0; index < 200; index++)
+          calls.push(client.unary({ text: "x", delayMs: index % 5 }, { timeoutMs: 20_000 }));
+        await calls[calls.length - 100];
+        for (const { connection } of [...server.connections]) connection.drain();
+      }
+      await Promise.all(calls);
+      assert.ok(pool.counters.goawaysReceived >= 10, `${pool.counters.goawaysReceived} GOAWAYs`);
+      assert.equal(pool.waitBudget.calls, 0);
+    }),
+  ),
+);
+
+test(
+  "a port that refuses: UNAVAILABLE with address, cause and the time of the next try; nothing connects meanwhile",
+  withLeakCheck(async () => {
+    await withEcho(
+      { pool: { backoff: { initialMs: 60_000, maxMs: 60_000, jitter: 0 } } },
+      async ({ client, pool, server, port }) => {
+        await server.close({ graceMs: 0 });
+        for (let call = 0; call < 3; call++) {
+          await assert.rejects(client.unary({ text: "x" }), (error: unknown) => {
+            assert.ok(error instanceof RpcError);
+            assert.equal(error.code, Code.Unavailable);
+            assert.equal(error.processed, "no");
+            assert.match(
+              error.message,
+              new RegExp(`cannot connect to 127.0.0.1:${port}: .*ECONNREFUSED.*, retry in (60|59.9) s`),
+            );
+            return true;
+          });
+        }
+        assert.equal(pool.counters.connectsStarted, 1);
+        assert.equal(pool.counters.connectsFailed, 1);
+      },
+    );
+  }),
+);
+
+test(
+  "closes what is idle, and comes back when it is needed",
+  withLeakCheck(() =>
+    withEcho({ pool: { idleTimeoutMs: 20 } }, async ({ client, pool, server }) => {
+      await client.unary({ text: "x" });
+      assert.equal(server.connections.size, 1);
+      while (server.connections.size > 0 || pool.counters.connectionsOpen > 0)
+        await client.unary({ text: "no" }, { timeoutMs: 0 }).catch(turn);
+      assert.equal(pool.counters.closedIdle, 1);
+      assert.equal((await client.unary({ text: "again" })).text, "again");
+      assert.equal(pool.counters.connectsStarted, 2);
+    }),
+  ),
+);
+
+async function turn(): Promise<void> {
+  await new Promise<void>((resolve) => void systemClock.nextTurn(resolve));
+}
+
+test(
+  "close is bounded: what still runs is cut after the grace",
+  withLeakCheck(() =>
+    withEcho({}, async ({ client, pool }) => {
+      const slow = client.unary({ delayMs: 60_000 }, { timeoutMs: 60_000 });
+      const failed = assert.rejects(slow, { code: Code.Unavailable });
+      const quick = client.unary({ delayMs: 20 });
+      await client.unary({ text: "connected" });
+      const startedAt = systemClock.now();
+      await pool.close(100);
+      await failed;
+      assert.ok(systemClock.now() - startedAt < 2000);
+      assert.equal((await quick).text, "", "what ends within the grace is answered");
+      await assert.rejects(client.unary({ text: "late" }), { code: Code.Unavailable });
+      assert.equal(pool.state, "closed");
+    }),
+  ),
+);
+
+test("an idle connection does not keep the process alive; a call does", async () => {
+  await withEcho({}, async ({ port }) => {
+    const script = `
+      const [rpcUrl, testingUrl, concurrencyUrl] = process.argv.slice(1);
+      const { createRuntime } = await import(concurrencyUrl);
+      const { createDirectChannel, createRpcEnvironment, createServiceClient, Pool } = await import(rpcUrl);
+      const { EchoService } = await import(testingUrl);
+      const env = createRpcEnvironment(createRuntime());
+      const channel = createDirectChannel(new Pool(env.runtime), { host: "127.0.0.1", port: ${port} });
+      const client = createServiceClient(env, EchoService, channel);
+      client.unary({ text: "slow", delayMs: 300 }).then((answer) => console.log(answer.text));
+    `;
+    const urls = ["rpc", "testing", "concurrency"].map((name) => import.meta.resolve(`@dubhe/${name}`));
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script, ...urls], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    child.stdout.on("data", (chunk) => {
+      output += String(chunk);
+    });
+    const timer = systemClock.setTimeout(() => child.kill("SIGKILL"), 10_000);
+    const [code] = (await once(child, "exit")) as [number | null];
+    timer.cancel();
+    assert.equal(code, 0, "exits by itself");
+    assert.equal(output, "slow\n");
+  });
+});

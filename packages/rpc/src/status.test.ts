@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { anyPack, DurationSchema } from "@bufbuild/protobuf/wkt";
+import fc from "fast-check";
+import { Code } from "./code.js";
+import { Metadata } from "./metadata.js";
+import { RpcError } from "./rpc-error.js";
+import { codeFromHttpStatus, readStatus, statusError, statusFields } from "./status.js";
+
+const none = { headers: new Metadata(), trailers: new Metadata() };
+
+test("reads code, message and details; OK; and the absence of a status", () => {
+  assert.deepEqual(readStatus(["grpc-status", "0"]), { code: 0, message: "", details: undefined });
+  assert.deepEqual(readStatus(["x", "y", "grpc-message", "caf%C3%A9", "grpc-status", "5"]), {
+    code: 5,
+    message: "café",
+    details: undefined,
+  });
+  assert.equal(readStatus(["x", "y"]), undefined);
+});
+
+test("a code outside 0..16 is kept: dubbo-go's business error is 17", () => {
+  assert.equal(readStatus(["grpc-status", "17", "grpc-message", "biz"])?.code, 17);
+  assert.equal(statusError({ code: 17, message: "biz", details: undefined }, none).message, "[code_17] biz");
+});
+
+test("a status that is not a number is UNKNOWN and shows what came", () => {
+  for (const bad of ["", "x", "-1", "1.5", "99999999999"]) {
+    const status = readStatus(["grpc-status", bad, "grpc-message", "m"]);
+    assert.equal(status?.code, Code.Unknown);
+    assert.match(status?.message ?? "", /grpc-status is/);
+  }
+});
+
+test("an error survives the trailers", () => {
+  const detail = anyPack(DurationSchema, create(DurationSchema, { seconds: 9n }));
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 100 }),
+      fc.string({ unit: "grapheme" }),
+      fc.boolean(),
+      (code, message, withDetail) => {
+        const sent = new RpcError(message, code, withDetail ? { details: [detail] } : {});
+        const fields = statusFields(sent);
+        const status = readStatus(fields);
+        assert.ok(status !== undefined);
+        const got = statusError(status, none);
+        assert.equal(got.code, sent.code);
+        assert.equal(got.rawMessage, sent.rawMessage);
+        assert.equal(got.source, "peer");
+        assert.equal(got.findDetails(DurationSchema)[0]?.seconds, withDetail ? 9n : undefined);
+      },
+    ),
+  );
+});
+
+test("damaged details are left out, and the status stays", () => {
+  for (const details of ["!!!", "AQID", "CA"]) {
+    const error = statusError({ code: 5, message: "m", details }, none);
+    assert.deepEqual([error.code, error.rawMessage, error.details.length], [5, "m", 0]);
+  }
+});
+
+test("an error without a valid code is sent as UNKNOWN", () => {
+  assert.deepEqual(statusFields(new RpcError("", 0)).slice(0, 2), ["grpc-status", "2"]);
+  assert.deepEqual(statusFields(new RpcError("", Number.NaN)).slice(0, 2), ["grpc-status", "2"]);
+});
+
+test("HTTP statuses map as gRPC says", () => {
+  const expected: readonly (readonly [number, number])[] = [
+    [400, Code.Internal],
+    [401, Code.Unauthenticated],
+    [403, Code.PermissionDenied],
+    [404, Code.Unimplemented],
+    [429, Code.Unavailable],
+    [502, Code.Unavailable],
+    [503, Code.Unavailable],
+    [504, Code.Unavailable],
+    [500, Code.Unknown],
+    [200, Code.Unknown],
+    [Number.NaN, Code.Unknown],
+  ];
+  for (const [http, code] of expected) assert.equal(codeFromHttpStatus(http), code, String(http));
+});

@@ -3,7 +3,7 @@
 import { Child } from "./lib/child.mjs";
 
 const MODES = ["client", "options", "group", "direct", "app"];
-const FAULTS = ["wrong-content", "lost-reply", "double-count", "fail", "stall"];
+const FAULTS = ["wrong-content", "early-end", "double-count", "fail", "stall"];
 
 /** [name, command, budget in seconds]. A suite passes when its command exits 0 within its budget. */
 const SUITES = [

@@ -48,16 +48,23 @@ func (s *script) namingClient(namespace string) (naming_client.INamingClient, er
 	return client, err
 }
 
-func (s *script) configClient(namespace string) (config_client.IConfigClient, error) {
+// configClient is one of the SDK, and its connection: a listener asks in the background, which is none of a step's answer.
+type configClient struct {
+	config_client.IConfigClient
+	connection string
+}
+
+func (s *script) configClient(namespace string) (*configClient, error) {
 	client, err := clients.NewConfigClient(s.clientParam(namespace))
 	if err != nil {
 		return nil, err
 	}
-	err = awaitEach(50*time.Millisecond, "a config client's connection", func() bool {
-		_, err := client.GetConfig(vo.ConfigParam{DataId: fmt.Sprintf("%s-none-%d", s.prefix, s.made), Group: s.prefix})
+	none := fmt.Sprintf("%s-none-%d", s.prefix, s.made)
+	err = awaitEach(250*time.Millisecond, "a config client's connection", func() bool {
+		_, err := client.GetConfig(vo.ConfigParam{DataId: none, Group: s.prefix})
 		return err == nil
 	})
-	return client, err
+	return &configClient{client, s.wire.connectionOf(none)}, err
 }
 
 // watch is a subscription of the SDK: the last list of instances it was told.

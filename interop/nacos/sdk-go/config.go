@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nacos-group/nacos-sdk-go/v2/clients/config_client"
 	"github.com/nacos-group/nacos-sdk-go/v2/vo"
 )
 
@@ -17,27 +16,25 @@ func (s *script) config() {
 	key := vo.ConfigParam{DataId: s.prefix + "-config", Group: group}
 	big := vo.ConfigParam{DataId: s.prefix + "-big", Group: group}
 	late := vo.ConfigParam{DataId: s.prefix + "-late", Group: group}
-	var writer, listener, elsewhere config_client.IConfigClient
+	var writer, listener, elsewhere, elsewhereListener *configClient
 	var heard, heardBig, heardLate, heardThere ear
 
 	s.step("config clients connect", func() (answer, error) {
 		var err error
-		if writer, err = s.configClient(""); err != nil {
-			return nil, err
+		for c, namespace := range map[**configClient]string{&writer: "", &listener: "", &elsewhere: s.prefix + "-ns", &elsewhereListener: s.prefix + "-ns"} {
+			if *c, err = s.configClient(namespace); err != nil {
+				return nil, err
+			}
 		}
-		if listener, err = s.configClient(""); err != nil {
-			return nil, err
-		}
-		elsewhere, err = s.configClient(s.prefix + "-ns")
 		return answer{}, err
 	})
-	if elsewhere == nil {
+	if writer == nil || listener == nil || elsewhere == nil || elsewhereListener == nil {
 		return
 	}
 
 	s.step("get: absent", func() (answer, error) { return s.gets(writer, key) })
 	s.step("remove: absent", func() (answer, error) {
-		return s.asks("ConfigRemoveRequest", func() (any, error) { return writer.DeleteConfig(key) }), nil
+		return s.asksOn(writer.connection, "ConfigRemoveRequest", func() (any, error) { return writer.DeleteConfig(key) }), nil
 	})
 	s.step("publish: first write", func() (answer, error) { return s.publishes(writer, key, "v1", "") })
 	s.step("publish: the same again", func() (answer, error) { return s.publishes(writer, key, "v1", "") })
@@ -53,7 +50,7 @@ func (s *script) config() {
 		}
 		there := key
 		there.OnChange = heardThere.hear
-		if err := elsewhere.ListenConfig(there); err != nil {
+		if err := elsewhereListener.ListenConfig(there); err != nil {
 			return nil, err
 		}
 		return heard.until("v1")
@@ -74,6 +71,9 @@ func (s *script) config() {
 	s.step("publish: a type", func() (answer, error) {
 		return s.publishes(writer, vo.ConfigParam{DataId: s.prefix + "-json", Group: group, Type: "json"}, `{"a":1}`, "")
 	})
+	s.step("publish: a type that nobody knows", func() (answer, error) {
+		return s.publishes(writer, vo.ConfigParam{DataId: s.prefix + "-other", Group: group, Type: "other"}, "a", "")
+	})
 	s.step("another namespace: get", func() (answer, error) { return s.gets(elsewhere, key) })
 	s.step("another namespace: publish", func() (answer, error) {
 		saw, err := s.publishes(elsewhere, key, "elsewhere", "")
@@ -85,7 +85,7 @@ func (s *script) config() {
 	})
 	s.step("another namespace: listen", func() (answer, error) { return s.publishesTo(&heardThere, elsewhere, key, "elsewhere 2", "") })
 	s.step("remove", func() (answer, error) {
-		saw := s.asks("ConfigRemoveRequest", func() (any, error) { return writer.DeleteConfig(key) })
+		saw := s.asksOn(writer.connection, "ConfigRemoveRequest", func() (any, error) { return writer.DeleteConfig(key) })
 		told, err := heard.until("")
 		saw["told"] = told
 		return saw, err
@@ -93,25 +93,25 @@ func (s *script) config() {
 	s.step("get: removed", func() (answer, error) { return s.gets(writer, key) })
 	s.step("publish: after the removal, by cas", func() (answer, error) { return s.publishesTo(&heard, writer, key, "again", "0") })
 	s.step("SDK refuses: no content", func() (answer, error) {
-		return s.asks("ConfigPublishRequest", func() (any, error) { return writer.PublishConfig(key) }), nil
+		return s.asksOn(writer.connection, "ConfigPublishRequest", func() (any, error) { return writer.PublishConfig(key) }), nil
 	})
 }
 
 // gets reads. The SDK allows itself five reads a second of a key, and refuses others: those are tried again.
-func (s *script) gets(client config_client.IConfigClient, key vo.ConfigParam) (answer, error) {
+func (s *script) gets(client *configClient, key vo.ConfigParam) (answer, error) {
 	var saw answer
 	err := awaitEach(100*time.Millisecond, "leave to read", func() bool {
-		saw = s.asks("ConfigQueryRequest", func() (any, error) { return client.GetConfig(key) })
+		saw = s.asksOn(client.connection, "ConfigQueryRequest", func() (any, error) { return client.GetConfig(key) })
 		return saw["error"] == nil || !strings.HasSuffix(fmt.Sprint(saw["error"]), "is limited")
 	})
 	return saw, err
 }
 
 // publishes writes, and then awaits that the server gives back what was written: it does not at once.
-func (s *script) publishes(client config_client.IConfigClient, key vo.ConfigParam, content, casMd5 string) (answer, error) {
+func (s *script) publishes(client *configClient, key vo.ConfigParam, content, casMd5 string) (answer, error) {
 	param := key
 	param.Content, param.CasMd5 = content, casMd5
-	saw := s.asks("ConfigPublishRequest", func() (any, error) { return client.PublishConfig(param) })
+	saw := s.asksOn(client.connection, "ConfigPublishRequest", func() (any, error) { return client.PublishConfig(param) })
 	if saw["error"] != nil {
 		return saw, nil
 	}
@@ -127,7 +127,7 @@ func (s *script) publishes(client config_client.IConfigClient, key vo.ConfigPara
 }
 
 // publishesTo writes, and awaits that a listener has it.
-func (s *script) publishesTo(ear *ear, client config_client.IConfigClient, key vo.ConfigParam, content, casMd5 string) (answer, error) {
+func (s *script) publishesTo(ear *ear, client *configClient, key vo.ConfigParam, content, casMd5 string) (answer, error) {
 	saw, err := s.publishes(client, key, content, casMd5)
 	if err != nil {
 		return saw, err

@@ -198,8 +198,8 @@ func (s *script) naming() {
 	})
 
 	s.step("an idle client asked for the server's health", func() (answer, error) {
-		err := await("a health check", func() bool { return len(s.wire.since(0, "HealthCheckRequest")) > 0 })
-		return answer{"wire": s.wire.since(0, "HealthCheckRequest"), "healthy": idle.ServerHealthy()}, err
+		err := await("a health check", func() bool { return len(s.wire.since(0, "HealthCheckRequest", "")) > 0 })
+		return answer{"wire": s.wire.since(0, "HealthCheckRequest", ""), "healthy": idle.ServerHealthy()}, err
 	})
 	idle.CloseClient()
 	consumer.CloseClient()
@@ -248,9 +248,14 @@ func (s *script) lists(client naming_client.INamingClient) {
 
 // asks runs a call of the SDK; with its result comes what the server answered to requests of a type meanwhile.
 func (s *script) asks(request string, call func() (any, error)) answer {
+	return s.asksOn("", request, call)
+}
+
+// asksOn is asks for a client whose connection is not the only one in use.
+func (s *script) asksOn(connection, request string, call func() (any, error)) answer {
 	mark := s.wire.mark()
 	result, err := call()
-	return answer{"result": result, "error": text(err), "wire": s.wire.since(mark, request)}
+	return answer{"result": result, "error": text(err), "wire": s.wire.since(mark, request, connection)}
 }
 
 func (s *script) registers(client naming_client.INamingClient, service, group string, param vo.RegisterInstanceParam) answer {

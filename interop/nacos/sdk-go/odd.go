@@ -14,7 +14,7 @@ func (s *script) names(c *connection) {
 	odd := map[string]string{
 		"a blank": " ", "a tab": "\t", "a colon": ":", "a slash": "/", "a hash": "#", "an at": "@", "two ats": "@@", "a percent": "%",
 		"a comma": ",", "a plus": "+", "CJK": "名", "an umlaut": "ü", "an emoji": "😀", "a dollar": "$", "braces": "{}", "a quote": `"`,
-		"an equals sign": "=", "a question mark": "?", "a star": "*", "a bracket": "<", "a backslash": `\`, "a semicolon": ";",
+		"an equals sign": "=", "a question mark": "?", "a star": "*", "a no-break space": "\u00a0", "an ideographic space": "\u3000", "a bracket": "<", "a backslash": `\`, "a semicolon": ";",
 	}
 	type try struct{ what, namespace, group, service, instance string }
 	tries := []try{}
@@ -25,8 +25,11 @@ func (s *script) names(c *connection) {
 	tries = append(tries,
 		try{"service name of 512", "", group, long(512), plain}, try{"service name of 513", "", group, long(513), plain},
 		try{"service name empty", "", group, "", plain}, try{"service name blank", "", group, " ", plain},
+		try{"service name begins with CJK", "", group, "名" + s.prefix, plain},
+		try{"service name begins with a blank", "", group, " " + s.prefix, plain},
 		try{"service name begins with @", "", group, "@" + s.prefix, plain},
 		try{"service name ends with @", "", group, s.prefix + "@", plain},
+		try{"service name begins with a letter and @@", "", group, "x@@" + s.prefix, plain},
 		try{"service name is the grouped name", "", group, group + "@@" + s.prefix + "-grouped", plain},
 		try{"service name has another group's", "", group, s.prefix + "-q@@" + s.prefix + "-grouped", plain},
 		try{"group of 128", "", long(128), service, plain}, try{"group of 129", "", long(129), service, plain},
@@ -108,6 +111,9 @@ func (s *script) batchesOf(c *connection) {
 	lists := map[string]string{
 		"with a refused one":           `[` + plain + `,` + with(`"port":65536`) + `]`,
 		"with an illegal cluster":      `[` + plain + `,` + with(`"clusterName":"a_b"`) + `]`,
+		"with beats of no single one":  `[` + plain + `,` + with(`"metadata":{"preserved.heart.beat.interval":"3000","preserved.heart.beat.timeout":"2000"}`) + `]`,
+		"with an empty cluster":        `[` + with(`"clusterName":""`) + `]`,
+		"with a cluster with a dot":    `[` + plain + `,` + with(`"clusterName":"a.b"`) + `]`,
 		"with a persistent one":        `[` + plain + `,` + with(`"ip":"10.9.5.9","ephemeral":false`) + `]`,
 		"with the same one twice":      `[` + plain + `,` + plain + `]`,
 		"with one address, 2 ways":     `[` + plain + `,` + with(`"metadata":{"k":"w"}`) + `]`,
@@ -312,7 +318,6 @@ func (s *script) oddRequests(c *connection) {
 		"body no JSON":          {"HealthCheckRequest", `hello`},
 		"body empty":            {"HealthCheckRequest", ``},
 		"body a list":           {"HealthCheckRequest", `[]`},
-		"body null":             {"HealthCheckRequest", `null`},
 		"a field of a wrong type": {"ServiceListRequest",
 			s.namingOf("", s.prefix+"-none", "", `"pageNo":"one","pageSize":10`)},
 		"a number as text": {"ServiceListRequest", s.namingOf("", s.prefix+"-none", "", `"pageNo":"1","pageSize":"10"`)},

@@ -20,8 +20,10 @@ type wireLog struct {
 }
 
 type exchange struct {
-	request  string
-	response json.RawMessage
+	connection string
+	request    string
+	asked      string
+	response   json.RawMessage
 }
 
 func recordWire(verbose bool) *wireLog {
@@ -37,19 +39,31 @@ func (w *wireLog) mark() int {
 	return len(w.all)
 }
 
-// since gives the answers to requests of one type after a mark. The SDK repeats a request that failed: the same answer
-// counts once.
-func (w *wireLog) since(mark int, request string) []json.RawMessage {
+// since gives the answers to requests of one type after a mark, on one connection ("" = any). The SDK repeats a request
+// that failed: the same answer counts once.
+func (w *wireLog) since(mark int, request, connection string) []json.RawMessage {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	answers := []json.RawMessage{}
 	for _, e := range w.all[mark:] {
 		same := func(other json.RawMessage) bool { return string(other) == string(e.response) }
-		if e.request == request && !slices.ContainsFunc(answers, same) {
+		if e.request == request && (connection == "" || e.connection == connection) && !slices.ContainsFunc(answers, same) {
 			answers = append(answers, e.response)
 		}
 	}
 	return answers
+}
+
+// connectionOf is where the last request was sent that had a word in it.
+func (w *wireLog) connectionOf(word string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range slices.Backward(w.all) {
+		if strings.Contains(e.asked, word) {
+			return e.connection
+		}
+	}
+	return ""
 }
 
 func (w *wireLog) Debugf(format string, args ...any) {
@@ -57,14 +71,17 @@ func (w *wireLog) Debugf(format string, args ...any) {
 	if !strings.Contains(format, "grpc request nacos server success") || len(args) != 3 {
 		return
 	}
+	connection, hasID := args[0].(string)
 	request, isPayload := args[1].(*auto.Payload)
 	response, isText := args[2].(string)
-	if !isPayload || !isText {
+	if !hasID || !isPayload || !isText {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.all = append(w.all, exchange{request.GetMetadata().GetType(), json.RawMessage(response)})
+	w.all = append(w.all, exchange{
+		connection, request.GetMetadata().GetType(), string(request.GetBody().GetValue()), json.RawMessage(response),
+	})
 }
 
 func (w *wireLog) Info(args ...any)             { w.print("info", fmt.Sprint(args...)) }

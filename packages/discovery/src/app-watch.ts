@@ -177,7 +177,6 @@ export class AppWatch {
         reason: kept.reason,
         released: change.removed.length,
       });
-      this.#keptReason = undefined;
       this.#tellChange(change);
     }
     if (now >= this.#refreshAt) this.#refresh(now);

@@ -48,6 +48,53 @@ test("D-35: a revision that cannot be resolved hides no instance of another", as
   assert.deepEqual(addressesOf(view), ["10.0.0.1:1"]);
 });
 
+test("D-35: another instance of an unresolved revision is asked as soon as it appears", async () => {
+  const bench = new DiscoveryBench({ options: { metadataBackoff: { initialMs: 100_000, maxMs: 100_000, jitter: 0 } } });
+  const view = bench.view(SHOP);
+  await bench.clock.settle();
+  const dead = bench.providers.instance({ port: 1 }, ["a.A"]);
+  bench.providers.behave(dead, "refuses");
+  bench.registry.list("shop", [dead], { seq: 1 });
+  await bench.clock.advance(100);
+  bench.registry.list("shop", [dead, bench.providers.instance({ port: 2 }, ["a.A"])], { seq: 2 });
+  await bench.clock.advance(100);
+  assert.deepEqual(addressesOf(view), ["10.0.0.1:1", "10.0.0.1:2"]);
+});
+
+test("D-24: two applications whose revisions have the same name do not share metadata", async () => {
+  const bench = new DiscoveryBench();
+  const view = bench.view({ service: "a.A", providedBy: ["left", "right"] });
+  await bench.clock.settle();
+  const left = bench.providers.instance({ application: "left", host: "left", port: 1 }, ["a.A"]);
+  const right = bench.providers.instance({ application: "right", host: "right", port: 1, metadata: left.metadata }, [
+    "b.B",
+  ]);
+  bench.registry.list("left", [left]);
+  await bench.clock.settle();
+  bench.registry.list("right", [right]);
+  await bench.clock.settle();
+  assert.deepEqual(bench.providers.asked, [`left:1 ${revisionOf(left)}`, `right:1 ${revisionOf(left)}`]);
+  assert.equal(view.table.size, 2);
+});
+
+test("unsubscribing ends the fetches and retries of metadata", async () => {
+  const bench = new DiscoveryBench({ options: { idleMs: 0, lingerMs: 0 } });
+  const lease = bench.discovery.subscribe(SHOP);
+  await bench.clock.settle();
+  const [hangs, refuses] = [1, 2].map((port) => bench.providers.instance({ port }, [`a.A${port}`])) as [
+    Instance,
+    Instance,
+  ];
+  bench.providers.behave(hangs, "hangs");
+  bench.providers.behave(refuses, "refuses");
+  bench.registry.list("shop", [hangs, refuses]);
+  await bench.clock.advance(1_000);
+  lease.release();
+  await bench.clock.advance(10);
+  assert.equal(bench.providers.pending, 0);
+  assert.equal(bench.clock.pendingTimers, 0);
+});
+
 test("D-37: when all old instances hang, a new list is applied within the limit of one fetch, and the old are not asked again", async () => {
   const bench = new DiscoveryBench();
   const view = bench.view(SHOP);

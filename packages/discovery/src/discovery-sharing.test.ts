@@ -391,3 +391,33 @@ test("two registries of one id are refused", () => {
     /must differ in their ids/,
   );
 });
+
+test("a registry that throws is a failed name, and can be tried again", async () => {
+  const bench = new DiscoveryBench({ options: { idleMs: 0, lingerMs: 0 } });
+  const { registry } = bench;
+  const { watch } = registry;
+  const { watch: watchMapping } = registry.mapping;
+  registry.watch = () => {
+    throw new Error("the registry is closed");
+  };
+  registry.mapping.watch = () => {
+    throw new Error("the registry is closed, too");
+  };
+  const leases = [
+    bench.discovery.subscribe({ service: "a.A", providedBy: ["shop"] }),
+    bench.discovery.subscribe({ service: "a.A" }),
+  ];
+  await bench.clock.settle();
+  const errors = leases.map(({ view }) =>
+    view.state.value.state === "failed" ? view.state.value.error.message : "not failed",
+  );
+  assert.deepEqual(errors, ["the registry is closed", "the registry is closed, too"]);
+  for (const lease of leases) lease.release();
+  await bench.clock.advance(10);
+  registry.watch = watch;
+  registry.mapping.watch = watchMapping;
+  bench.view({ service: "a.A", providedBy: ["shop"] });
+  bench.view("a.A");
+  await bench.clock.settle();
+  assert.deepEqual(registry.log.slice().sort(), ["watch shop", "watch-mapping a.A"]);
+});

@@ -1,4 +1,5 @@
 import { type Runtime, TimerWheel } from "@dubhe/concurrency";
+import { AbandonedHandles } from "./abandoned-handles.js";
 import { AbortListeners } from "./abort-listeners.js";
 
 /** What the calls and servers of one App share. */
@@ -7,15 +8,11 @@ export interface RpcEnvironment {
   /** Deadlines of calls and handlers: one timer for all. */
   readonly wheel: TimerWheel;
   readonly aborts: AbortListeners;
-  /** Runs `fn` once `handle` was garbage collected, unless `token` was unregistered before. */
-  readonly abandoned: FinalizationRegistry<() => void>;
+  /** Streams whose handles may be dropped by their users. */
+  readonly abandoned: AbandonedHandles;
 }
 
 export function createRpcEnvironment(runtime: Runtime): RpcEnvironment {
-  return {
-    runtime,
-    wheel: new TimerWheel(runtime.clock),
-    aborts: new AbortListeners(),
-    abandoned: new FinalizationRegistry((cancel) => cancel()),
-  };
+  const wheel = new TimerWheel(runtime.clock);
+  return { runtime, wheel, aborts: new AbortListeners(), abandoned: new AbandonedHandles(runtime.clock, wheel) };
 }

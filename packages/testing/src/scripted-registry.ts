@@ -50,7 +50,7 @@ export class ScriptedWish {
 /** A registry that says exactly what a test tells it to say, when the test does: for chosen interleavings. */
 export class ScriptedRegistry implements Registry {
   readonly id: string;
-  readonly mapping: ServiceNameMapping;
+  readonly mapping: { -readonly [K in keyof ServiceNameMapping]: ServiceNameMapping[K] };
   readonly metadata?: MetadataReport;
   /** What was called, in order: `watch app`, `unwatch app`, `refresh app`, `register host:port revision`, … */
   readonly log: string[] = [];

@@ -5,7 +5,7 @@ import { pause } from "../pause.js";
 import type { Envelope } from "../payload.js";
 import type { Link, LinkRequestOptions, ServerAddress, Transport } from "../transport.js";
 import { LOOPBACK, nacosUrlOf } from "./config.js";
-import type { HostHandle, StartHost } from "./host-handle.js";
+import type { HostHandle, HostStarter } from "./host-starter.js";
 import { MARKER_PROTOCOL, markerOf, readMarker } from "./marker.js";
 import type { MirrorClient } from "./mirror-client.js";
 import { describeHolder, findPortHolder } from "./port-holder.js";
@@ -13,7 +13,7 @@ import { describeHolder, findPortHolder } from "./port-holder.js";
 export interface EmbeddedTransportOptions {
   readonly port: number;
   readonly inner: Transport;
-  readonly startHost: StartHost;
+  readonly starter: HostStarter;
   readonly mirror: MirrorClient;
   /** Of the hosts that this process starts; for tests. */
   readonly startingMs?: number | undefined;
@@ -104,15 +104,23 @@ export class EmbeddedTransport implements Transport {
   /** Ends the host that this process runs, if it runs one. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#options.starter.discard?.();
     await this.#host?.close();
+  }
+
+  /** The host told this process its place in the line of successors. */
+  ranked(rank: number): void {
+    if (this.#closed || this.hosting) return;
+    if (rank === 0) this.#options.starter.prepare?.();
+    else this.#options.starter.discard?.();
   }
 
   /** False when another process was first. */
   async #becomeHost(): Promise<boolean> {
-    const { port, startHost, mirror, startingMs, confirmMs } = this.#options;
+    const { port, starter, mirror, startingMs, confirmMs } = this.#options;
     let host: HostHandle;
     try {
-      host = await startHost({ port, pid: process.pid, seed: mirror.seed(isDead), startingMs, confirmMs });
+      host = await starter.start({ port, pid: process.pid, seed: mirror.seed(isDead), startingMs, confirmMs });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
       this.counters.lost += 1;

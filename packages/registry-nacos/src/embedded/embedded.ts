@@ -8,7 +8,7 @@ import { NacosSession } from "../session.js";
 import { GRPC_PORT_OFFSET, type Transport } from "../transport.js";
 import { type EmbeddedConfig, embeddedId, LOOPBACK, refuseInProduction } from "./config.js";
 import { EmbeddedTransport, isDead } from "./embedded-transport.js";
-import { hostWorkerStarter, type StartHost } from "./host-handle.js";
+import { type HostStarter, WorkerHostStarter } from "./host-starter.js";
 import { PID_LABEL } from "./marker.js";
 import { MirrorClient } from "./mirror-client.js";
 import { MirrorType } from "./mirror-messages.js";
@@ -21,7 +21,7 @@ export interface EmbeddedRegistryExtras {
   /** Default: sockets. */
   readonly transport?: Transport;
   /** Default: a worker thread. */
-  readonly startHost?: StartHost;
+  readonly starter?: HostStarter;
   /** Of a host that this process starts; see `HostOptions`. */
   readonly startingMs?: number;
   readonly confirmMs?: number;
@@ -41,7 +41,7 @@ export function embeddedRegistry(runtime: Runtime, config: EmbeddedConfig, extra
   const transport = new EmbeddedTransport(runtime, {
     port: config.port,
     inner: extras.transport ?? new RpcTransport(extras.env ?? createRpcEnvironment(runtime)),
-    startHost: extras.startHost ?? hostWorkerStarter(runtime),
+    starter: extras.starter ?? new WorkerHostStarter(runtime),
     mirror,
     startingMs: extras.startingMs,
     confirmMs: extras.confirmMs,
@@ -59,7 +59,10 @@ export function embeddedRegistry(runtime: Runtime, config: EmbeddedConfig, extra
     backoff: { initialMs: 50, maxMs: 1_000 },
     established: (link, signal) => mirror.synchronise(link, isDead, signal),
   });
-  session.onPush(MirrorType.push, (body) => mirror.received(body));
+  session.onPush(MirrorType.push, (body) => {
+    const rank = mirror.received(body);
+    if (rank !== undefined) transport.ranked(rank);
+  });
   return new NacosRegistry(runtime, {
     id: embeddedId(config),
     namespace: config.namespace,

@@ -1,7 +1,7 @@
 import type { Seed } from "./mirror.js";
 
-/** What the worker of the host is started with. */
-export interface HostWorkerData {
+/** What a host is started with. */
+export interface HostStart {
   readonly port: number;
   readonly pid: number;
   readonly seed: Seed | undefined;
@@ -9,12 +9,12 @@ export interface HostWorkerData {
   readonly confirmMs: number | undefined;
 }
 
-/** From the worker to its process. */
+/** To the worker, which does nothing until it is told to start. */
+export type HostWorkerCommand = { readonly kind: "start"; readonly start: HostStart } | { readonly kind: "close" };
+
+/** From the worker to its process. After `failed` it ends. */
 export type HostWorkerMessage =
   | { readonly kind: "listening"; readonly port: number }
   | { readonly kind: "failed"; readonly code: string | undefined; readonly message: string }
   /** A failure inside that nobody was there to receive. */
   | { readonly kind: "report"; readonly where: string; readonly message: string };
-
-/** To the worker. */
-export type HostWorkerCommand = { readonly kind: "close" };

@@ -211,7 +211,7 @@ test("a mirror gets everything, then every change before its answer, and never w
   assert.equal((copy?.entries as unknown[]).length, 1);
   bench.register("old", [1, 2]);
   bench.host.disconnected("old");
-  const changes = bench.pushesOf("m", "DubheMirrorPush").slice(1);
+  const changes = bench.pushesOf("m", "DubheMirrorPush").filter((body) => body.rank === undefined).slice(1);
   assert.deepEqual(
     changes.map((body) => (body.entries as MirrorEntry[]).map((entry) => entry.kind === "publication" && entry.instances.length)),
     [[2], [0]],
@@ -220,6 +220,18 @@ test("a mirror gets everything, then every change before its answer, and never w
   assert.equal(bench.ask("old", "DubheMirrorRequest", {}).errorCode, 301);
   bench.connect("stranger");
   assert.equal(bench.ask("stranger", "DubheMirrorRequest", {}).errorCode, 403, "mirrors are for Dubhe");
+});
+
+test("the line of successors is the order of coming, without the host's own process; it moves up", () => {
+  const bench = new Bench({ pid: 1 });
+  const ranks = (id: string): unknown[] => bench.pushesOf(id, "DubheMirrorPush").flatMap((body) => (body.rank === undefined ? [] : [body.rank]));
+  for (const [id, pid] of Object.entries({ own: "1", a: "2", b: "3", c: "4" })) {
+    bench.connect(id, { "dubhe.pid": pid });
+    bench.ask(id, "DubheMirrorRequest", {});
+  }
+  assert.deepEqual(["own", "a", "b", "c"].map(ranks), [[], [0], [1], [2]]);
+  bench.host.disconnected("a");
+  assert.deepEqual(["own", "a", "b", "c"].map(ranks), [[], [0], [1, 0], [2, 1]]);
 });
 
 test("a host that began with nothing learns from what the others still have", async () => {

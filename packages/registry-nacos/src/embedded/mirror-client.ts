@@ -59,11 +59,12 @@ export class MirrorClient {
     await abortable(complete, signal);
   }
 
-  received(body: JsonObject): void {
+  /** Takes a push of the host in; returns the rank, if that is what it told. */
+  received(body: JsonObject): number | undefined {
     const push = readMirrorPush(body);
     if (push.rank !== undefined) {
       this.#rank = push.rank;
-      return;
+      return push.rank;
     }
     if (push.reset !== undefined) {
       this.#incoming = new Mirror();
@@ -72,11 +73,12 @@ export class MirrorClient {
       this.counters.changes += 1;
     }
     (this.#incoming ?? this.#mirror).apply(push.entries, push.seq);
-    if (!push.last || this.#incoming === undefined) return;
+    if (!push.last || this.#incoming === undefined) return undefined;
     this.#mirror = this.#incoming;
     this.#incoming = undefined;
     this.counters.copies += 1;
     this.#complete?.();
     this.#complete = undefined;
+    return undefined;
   }
 }

@@ -7,7 +7,7 @@ import type { NacosRegistry } from "../nacos-registry.js";
 import { MemoryNetwork } from "../test-support/memory-network.js";
 import { embeddedConfig } from "./config.js";
 import { embeddedRegistry } from "./embedded.js";
-import type { HostHandle, StartHost } from "./host-handle.js";
+import type { HostHandle, HostStarter } from "./host-starter.js";
 
 const PORT = 9_848;
 const server = { host: "127.0.0.1", httpPort: PORT - 1_000, grpcPort: PORT };
@@ -35,8 +35,8 @@ class Machine {
     return process;
   }
 
-  startHost(process: Process): StartHost {
-    return async (data) => {
+  starterOf(process: Process): HostStarter {
+    const start: HostStarter["start"] = async (data) => {
       await this.network.wait();
       await this.network.wait();
       if (process.killed) return new Promise<HostHandle>(() => undefined);
@@ -56,6 +56,7 @@ class Machine {
       };
       return { port: data.port, ended, close };
     };
+    return { start };
   }
 
   /** As SIGKILL. */
@@ -124,7 +125,7 @@ class Process {
     this.registry = embeddedRegistry(runtime, embeddedConfig({ port: PORT }), {
       environment: {},
       transport: this.transport,
-      startHost: machine.startHost(this),
+      starter: machine.starterOf(this),
     });
     this.registry.watch("shop", (event) => this.events.push(event));
     this.registry.mapping.watch("com.Foo", (event) => this.mappings.push(event));
@@ -208,6 +209,28 @@ test("a newcomer that binds the port first, knowing nothing, gets the state from
   await machine.until(() => newcomer.applications?.includes("from-go") === true, "the mapping, at the newcomer");
   await machine.close();
   assert.equal(machine.clock.pendingTimers, 0);
+});
+
+test("a successor that was mirroring serves everything from its first moment on", async () => {
+  const machine = new Machine(5);
+  for (const port of [1, 2, 3]) machine.start(port);
+  await machine.until(() => machine.processes.every(({ up, ports }) => up && ports?.length === 3), "three processes");
+  publishForeignMapping(machine);
+  await machine.clock.advance(100);
+  const victim = machine.host;
+  assert.ok(victim !== undefined);
+  machine.kill(victim);
+  for (let waited = 0; machine.host === undefined; waited++) {
+    assert.ok(waited < 3_000);
+    await machine.clock.advance(1);
+  }
+  assert.equal(machine.network.linksOf(server), 0, "nobody is connected yet");
+  const answer = machine.network.ask(server, "ConfigQueryRequest", { tenant: "", group: "mapping", dataId: "com.Foo" });
+  assert.equal((answer.body as { content?: string }).content, "from-go");
+  const query = { namespace: "public", groupName: "DEFAULT_GROUP", serviceName: "shop" };
+  const info = machine.network.ask(server, "ServiceQueryRequest", query).body as { serviceInfo: { hosts: unknown[] } };
+  assert.equal(info.serviceInfo.hosts.length, 3);
+  await machine.close();
 });
 
 test("the host leaves in order: it takes its own instance along, and the others go on", async () => {

@@ -44,12 +44,13 @@ export function interceptStream(
     (error) => messages.fail(error),
     messages,
   );
+  const { abandoned } = core.env;
+  const watch = abandoned.watch(iterator, () => messages.leave());
   messages.onFinished = () => {
-    core.env.abandoned.unregister(messages);
+    abandoned.release(watch);
     call?.finish(undefined);
   };
   messages.onLeft = () => call?.finish(new RpcError("the caller left the stream", Code.Canceled));
-  core.env.abandoned.register(iterator, () => messages.leave(), messages);
   return iterator;
 }
 
@@ -167,16 +168,19 @@ class SupervisedCall implements InterceptedCall, Abortable {
     this.#fail(rpcError);
   }
 
-  /** Its caller has the result, or left. With an error, calls that still run are cancelled. */
+  /** Its caller has the result, or left: calls that still run (made twice, or their reply replaced) are of no use. */
   finish(error: RpcError | undefined): void {
     if (this.over) return;
     this.over = true;
     this.#timer?.cancel();
     const signal = this.#options?.signal;
     if (signal !== undefined) this.#core.env.aborts.remove(signal, this);
+    if (this.#running.size > 0) {
+      const reason = error ?? new RpcError("its result is not needed any more", Code.Canceled);
+      for (const call of [...this.#running]) call.cancelWith(reason);
+    }
     if (error === undefined) return;
     this.#error = error;
-    for (const call of [...this.#running]) call.cancelWith(error);
     this.#controller?.abort(error);
   }
 
@@ -226,7 +230,8 @@ class SupervisedCall implements InterceptedCall, Abortable {
     return Promise.resolve({
       headers: Metadata.fromSource(() => call.headerFields),
       trailers: Metadata.fromSource(() => call.trailerFields),
-      response: call.iterator(),
+      // Interceptors pass it on, or leave it; whoever holds the outer handle is watched.
+      response: new MessageIterator(call.messages),
     });
   }
 }

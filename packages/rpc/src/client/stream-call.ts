@@ -1,4 +1,5 @@
 import type { FieldList } from "@dubhe/http2";
+import type { HandleWatch } from "../abandoned-handles.js";
 import type { CallOptions } from "../call-options.js";
 import { Code } from "../code.js";
 import { defaultMaxReceiveBytes } from "../envelope.js";
@@ -15,6 +16,7 @@ export class StreamCall extends ClientCall implements InboundOwner {
   /** What the caller iterates over. Nothing of the call refers to it, so that it can be seen to be dropped. */
   readonly messages: InboundMessages<object>;
   onEnded: (() => void) | undefined = undefined;
+  #watch: HandleWatch | undefined;
 
   constructor(
     core: ClientCore,
@@ -32,7 +34,7 @@ export class StreamCall extends ClientCall implements InboundOwner {
   /** The caller's handle. If it is dropped while the call runs, the call is cancelled. */
   iterator(): MessageIterator<object> {
     const iterator = new MessageIterator(this.messages);
-    if (!this.ended) this.core.env.abandoned.register(iterator, () => this.messages.drop(), this);
+    if (!this.ended) this.#watch = this.core.env.abandoned.watch(iterator, () => this.messages.drop());
     return iterator;
   }
 
@@ -57,7 +59,7 @@ export class StreamCall extends ClientCall implements InboundOwner {
   }
 
   protected responseEnds(error: RpcError | undefined, now: boolean): void {
-    this.core.env.abandoned.unregister(this);
+    if (this.#watch !== undefined) this.core.env.abandoned.release(this.#watch);
     this.onEnded?.();
     if (error === undefined) this.messages.end();
     else this.messages.fail(error, now);

@@ -28,7 +28,6 @@ export async function run(trial) {
   );
 
   const nacos = await startNacos(trial);
-  console.log(`  ${nacos.said}`);
   const tap = await trial.tap("dubbo-go to Nacos", { port: nacos.grpc });
   const registry = `nacos://127.0.0.1:${tap.port - 1000}`;
   await startDubboGo(trial, dubbo, { port: await freePort(), app: "go-provider", registry });

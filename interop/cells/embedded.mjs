@@ -7,6 +7,10 @@ import { freeBase, freePort } from "../lib/ports.mjs";
 
 export const title = "dubbo-go and Dubhe on the embedded registry, with a takeover in between";
 
+/** Both offer the same interface, so group and version must tell them apart. */
+const GO = {};
+const DUBHE = { group: "dubhe", version: "1.2.3" };
+
 export async function run(trial) {
   const binary = await dubboGo();
   const base = await freeBase([0, 1000], 21848);
@@ -23,23 +27,23 @@ export async function run(trial) {
     service: "greet",
     app: "dubhe-provider",
     registry: embedded,
-    group: "dubhe",
+    ...DUBHE,
   });
   await startDubboGo(trial, binary, {
     port: await freePort(),
     app: "go-provider",
     registry: nacos,
-    identity: { group: "go" },
+    identity: GO,
   });
 
   const both = async (when) => {
     await trial.step("dubbo-go provider on the embedded registry", `is discovered and called by Dubhe ${when}`, () =>
-      dubheCalls(trial, { where: { registry: embedded }, identity: { group: "go" }, peer: /^dubbo-go go-provider/ }),
+      dubheCalls(trial, { where: { registry: embedded }, identity: GO, peer: /^dubbo-go go-provider/ }),
     );
     await trial.step("dubbo-go client on the embedded registry", `discovers and calls Dubhe ${when}`, () =>
       dubboGoCalls(trial, binary, {
         where: { registry: nacos },
-        identity: { group: "dubhe" },
+        identity: DUBHE,
         peer: /^dubhe dubhe-provider/,
       }),
     );
@@ -50,7 +54,7 @@ export async function run(trial) {
   const turns = 300;
   const bound = startConsumer(trial, "bound dubhe consumer", {
     registry: embedded,
-    group: "go",
+    ...GO,
     calls: "unary",
     repeat: turns,
     pause: 50,

@@ -8,7 +8,6 @@ export const title = "a Dubhe provider in real Nacos, called by dubbo-go";
 export async function run(trial) {
   const binary = await dubboGo();
   const nacos = await startNacos(trial);
-  console.log(`  ${nacos.said}`);
   const registry = `nacos://127.0.0.1:${nacos.http}`;
   for (const [i, identity] of IDENTITIES.entries()) {
     const app = `dubhe-provider-${i}`;

@@ -8,7 +8,6 @@ export const title = "a dubbo-go provider in real Nacos, called by Dubhe";
 export async function run(trial) {
   const binary = await dubboGo();
   const nacos = await startNacos(trial);
-  console.log(`  ${nacos.said}`);
   for (const [i, identity] of IDENTITIES.entries()) {
     const app = `go-provider-${i}`;
     await startDubboGo(trial, binary, {

@@ -14,9 +14,14 @@ const free = (port) =>
 /** A free port, of the system's choice. */
 export const freePort = () => free(0);
 
-/** The first base from `from` on with `base + offset` free for each offset. */
+/**
+ * A base with `base + offset` free for each offset, within 4000 above `from`. Where the search begins depends on the process,
+ * so that two runs on one machine seldom try the same ports at once.
+ */
 export async function freeBase(offsets, from = 18848) {
-  for (let base = from; base < from + 4000; base += 17) {
+  const [step, tries] = [17, 235];
+  for (let i = 0; i < tries; i++) {
+    const base = from + ((process.pid * 31 + i) % tries) * step;
     let all = true;
     for (const offset of offsets) all = all && (await free(base + offset)) !== undefined;
     if (all) return base;

@@ -48,8 +48,7 @@ class Gateway {
     this.#readCounts();
     const counts = this.#appsMade === 0 ? this.#counts : this.#perApp;
     await this.#app.close();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    return { ...this.#measured(elapsedMs), ...counts, leftOpen: leftOpen(), inspection };
+    return { ...this.#measured(elapsedMs), ...counts, leftOpen: await leftOpenAfter(2_000), inspection };
   }
 
   stop(): void {
@@ -174,9 +173,16 @@ function failureOf(error: unknown, address: string): Failure {
   };
 }
 
-/** What still runs after everything was closed, without the IPC channel to the parent and the standard streams. */
+/** What still runs after everything was closed; sockets and worker threads take some turns to be gone. */
+async function leftOpenAfter(boundMs: number): Promise<string[]> {
+  const until = performance.now() + boundMs;
+  while (leftOpen().length > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 10));
+  return leftOpen();
+}
+
+/** Without the IPC channel to the parent and the standard streams. */
 function leftOpen(): string[] {
-  return process.getActiveResourcesInfo().filter((name) => /TCP|TLS|Timeout|Immediate|Worker|MessagePort/.test(name));
+  return process.getActiveResourcesInfo().filter((name) => /TCP|TLS|Timeout|Worker|MessagePort/.test(name));
 }
 
 function send(message: FromChild): void {

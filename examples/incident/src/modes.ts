@@ -45,7 +45,8 @@ export const clientMakers: Readonly<Record<Mode, (s: Surroundings, n: number) =>
       onAppDone(app);
       await app.close();
     };
-    return { client: app.client(ExchangeService), address: "", done };
+    // A new App may come in the middle of a takeover of the embedded registry: it waits for its deadline.
+    return { client: app.client(ExchangeService, { waitForReady: true }), address: "", done };
   },
 };
 

@@ -20,20 +20,20 @@ func (s *script) names(c *connection) {
 	tries := []try{}
 	for _, what := range sorted(odd) {
 		name := s.prefix + "-" + odd[what] + "-z"
-		tries = append(tries, try{"service name with " + what, "", group, name, plain}, try{"group with " + what, "", name, service, plain})
+		tries = append(tries, try{"service name with " + what, "public", group, name, plain}, try{"group with " + what, "public", name, service, plain})
 	}
 	tries = append(tries,
-		try{"service name of 512", "", group, long(512), plain}, try{"service name of 513", "", group, long(513), plain},
-		try{"service name empty", "", group, "", plain}, try{"service name blank", "", group, " ", plain},
-		try{"service name begins with CJK", "", group, "名" + s.prefix, plain},
-		try{"service name begins with a blank", "", group, " " + s.prefix, plain},
-		try{"service name begins with @", "", group, "@" + s.prefix, plain},
-		try{"service name ends with @", "", group, s.prefix + "@", plain},
-		try{"service name begins with a letter and @@", "", group, "x@@" + s.prefix, plain},
-		try{"service name is the grouped name", "", group, group + "@@" + s.prefix + "-grouped", plain},
-		try{"service name has another group's", "", group, s.prefix + "-q@@" + s.prefix + "-grouped", plain},
-		try{"group of 128", "", long(128), service, plain}, try{"group of 129", "", long(129), service, plain},
-		try{"group empty", "", "", service, plain},
+		try{"service name of 512", "public", group, long(512), plain}, try{"service name of 513", "public", group, long(513), plain},
+		try{"service name empty", "public", group, "", plain}, try{"service name blank", "public", group, " ", plain},
+		try{"service name begins with CJK", "public", group, "名" + s.prefix, plain},
+		try{"service name begins with a blank", "public", group, " " + s.prefix, plain},
+		try{"service name begins with @", "public", group, "@" + s.prefix, plain},
+		try{"service name ends with @", "public", group, s.prefix + "@", plain},
+		try{"service name begins with a letter and @@", "public", group, "x@@" + s.prefix, plain},
+		try{"service name is the grouped name", "public", group, group + "@@" + s.prefix + "-grouped", plain},
+		try{"service name has another group's", "public", group, s.prefix + "-q@@" + s.prefix + "-grouped", plain},
+		try{"group of 128", "public", long(128), service, plain}, try{"group of 129", "public", long(129), service, plain},
+		try{"group empty", "public", "", service, plain},
 		try{"namespace of 64", long(64), group, service, plain}, try{"namespace of 65", long(65), group, service, plain},
 		try{"namespace with a blank", s.prefix + " x", group, service, plain},
 		try{"namespace with a dot", s.prefix + ".x", group, service, plain},
@@ -86,16 +86,16 @@ func (s *script) instances(c *connection) {
 	}
 	for i, what := range sorted(fields) {
 		name := fmt.Sprintf("%s-instance-%d", s.prefix, i)
-		s.step("instance: "+what, func() (answer, error) { return s.registered(c, "", group, name, with(fields[what])) })
+		s.step("instance: "+what, func() (answer, error) { return s.registered(c, "public", group, name, with(fields[what])) })
 	}
 	s.step("instance: all defaults", func() (answer, error) {
-		return s.registered(c, "", group, s.prefix+"-instance-defaults", `{"ip":"10.9.5.1","port":1,"clusterName":"DEFAULT"}`)
+		return s.registered(c, "public", group, s.prefix+"-instance-defaults", `{"ip":"10.9.5.1","port":1,"clusterName":"DEFAULT"}`)
 	})
 	s.step("instance: missing", func() (answer, error) {
 		return c.ask("InstanceRequest", s.inGroup("odd", `"type":"registerInstance"`)), nil
 	})
 	s.step("instance: said to be persistent, in a request for ephemeral ones", func() (answer, error) {
-		return s.registered(c, "", group, s.prefix+"-instance-persistent", with(`"ephemeral":false`))
+		return s.registered(c, "public", group, s.prefix+"-instance-persistent", with(`"ephemeral":false`))
 	})
 	s.step("instance: unknown type of request", func() (answer, error) {
 		return c.ask("InstanceRequest", s.inGroup("odd", `"type":"other","instance":`+plain)), nil
@@ -106,7 +106,7 @@ func (s *script) instances(c *connection) {
 func (s *script) batchesOf(c *connection) {
 	group := s.prefix + "-p"
 	batch := func(service, instances string) string {
-		return s.namingOf("", group, service, `"type":"batchRegisterInstance","instances":`+instances)
+		return s.namingOf("public", group, service, `"type":"batchRegisterInstance","instances":`+instances)
 	}
 	lists := map[string]string{
 		"with a refused one":           `[` + plain + `,` + with(`"port":65536`) + `]`,
@@ -122,7 +122,7 @@ func (s *script) batchesOf(c *connection) {
 	for i, what := range sorted(lists) {
 		s.step("batch: "+what, func() (answer, error) {
 			service := fmt.Sprintf("%s-batch-%d", s.prefix, i)
-			return s.acceptedOrNot(c, "", group, service, c.ask("BatchInstanceRequest", batch(service, lists[what])))
+			return s.acceptedOrNot(c, "public", group, service, c.ask("BatchInstanceRequest", batch(service, lists[what])))
 		})
 	}
 	s.step("batch: with an illegal name", func() (answer, error) {
@@ -143,10 +143,10 @@ func (s *script) batchesOf(c *connection) {
 		from := len(c.pushed())
 		c.subscribe(s, mark, "")
 		saw := answer{"answer": c.ask("BatchInstanceRequest", batch(service, `[]`))}
-		c.ask("InstanceRequest", s.namingOf("", group, mark, `"type":"registerInstance","instance":`+plain))
+		c.ask("InstanceRequest", s.namingOf("public", group, mark, `"type":"registerInstance","instance":`+plain))
 		// Pushed later than what the empty batch may have changed.
 		_, err := c.awaitPush("NotifySubscriberRequest", from, mark, "10.9.5.1")
-		saw["query"] = c.query(s, "", group, service, "")
+		saw["query"] = c.query(s, "public", group, service, "")
 		return saw, err
 	})
 }
@@ -173,139 +173,6 @@ func (s *script) acceptedOrNot(c *connection, namespace, group, service string, 
 	return saw, err
 }
 
-// configNames tries keys and contents of configurations.
-func (s *script) configNames(c *connection) {
-	long := func(n int) string { return s.prefix + strings.Repeat("x", n-len(s.prefix)) }
-	key, group := s.prefix+"-key", s.prefix+"-p"
-	type try struct{ what, tenant, group, dataID, content string }
-	tries := []try{
-		{"content empty", "", group, key, ""}, {"content blank", "", group, key, " \n"},
-		{"content with ends of lines", "", group, key, "a\r\nb\n"},
-		{"dataId empty", "", group, "", "v"}, {"group empty", "", "", key, "v"},
-		// One of 256 passes Nacos's check, but not its column.
-		{"dataId of 255", "", group, long(255), "v"}, {"dataId of 257", "", group, long(257), "v"},
-		{"group of 128", "", long(128), key, "v"}, {"group of 129", "", long(129), key, "v"},
-		{"tenant of 64", long(64), group, key, "v"}, {"tenant of 65", long(65), group, key, "v"},
-		{"tenant with a dot", s.prefix + ".x", group, key, "v"}, {"tenant with an underscore", s.prefix + "_x", group, key, "v"},
-	}
-	odd := map[string]string{
-		"a blank": " ", "a colon": ":", "a slash": "/", "a hash": "#", "an at": "@", "a dot": ".", "an underscore": "_", "a comma": ",",
-		"CJK": "名", "an umlaut": "ü", "a dollar": "$",
-	}
-	for _, what := range sorted(odd) {
-		name := s.prefix + "-" + odd[what] + "-z"
-		tries = append(tries, try{"dataId with " + what, "", group, name, "v"}, try{"group with " + what, "", name, key, "v"})
-	}
-	for _, t := range tries {
-		s.step("config: "+t.what, func() (answer, error) {
-			saw := answer{"published": c.publish(t.tenant, t.group, t.dataID, t.content, "")}
-			if !strings.Contains(compact(saw), `"resultCode":200`) {
-				saw["query"] = c.get(t.tenant, t.group, t.dataID)
-				return saw, nil
-			}
-			err := await("what was published", func() bool {
-				saw["query"] = c.get(t.tenant, t.group, t.dataID)
-				return strings.Contains(compact(saw["query"]), `"resultCode":200`)
-			})
-			saw["removed"] = c.remove(t.tenant, t.group, t.dataID)
-			return saw, err
-		})
-	}
-}
-
-// configListening listens by lists of keys, and is told by name only.
-func (s *script) configListening(c, other *connection) {
-	group := s.prefix + "-l"
-	context := func(tenant, dataID, md5 string) string {
-		return compact(answer{"group": group, "dataId": dataID, "tenant": tenant, "md5": md5})
-	}
-	listen := func(contexts ...string) string {
-		return `{"requestId":"20","module":"config","listen":true,"configListenContexts":[` + strings.Join(contexts, ",") + `]}`
-	}
-	written := func(tenant, dataID, content string) error {
-		other.publish(tenant, group, dataID, content, "")
-		return await("what was published", func() bool {
-			return strings.Contains(compact(other.get(tenant, group, dataID)), md5Of(content))
-		})
-	}
-	a, b, absent := s.prefix+"-a", s.prefix+"-b", s.prefix+"-absent"
-
-	s.step("listening: known, changed, absent", func() (answer, error) {
-		for _, name := range []string{a, b} {
-			if err := written("", name, "1"); err != nil {
-				return nil, err
-			}
-		}
-		return c.ask("ConfigBatchListenRequest", listen(context("", a, md5Of("1")), context("", b, md5Of("0")), context("", absent, ""))), nil
-	})
-	s.step("listening: absent, but a md5 is held", func() (answer, error) {
-		return c.ask("ConfigBatchListenRequest", listen(context("", s.prefix+"-gone", md5Of("0")))), nil
-	})
-	s.step("listening: present, but none is held", func() (answer, error) {
-		return c.ask("ConfigBatchListenRequest", listen(context("", a, ""))), nil
-	})
-	s.step("listening: nothing", func() (answer, error) { return c.ask("ConfigBatchListenRequest", listen()), nil })
-	s.step("listening: an illegal key among legal ones", func() (answer, error) {
-		return c.ask("ConfigBatchListenRequest", listen(context("", a, ""), context("", "a b", ""))), nil
-	})
-	s.step("listening: a change is told", func() (answer, error) {
-		mark := len(c.pushed())
-		if err := written("", a, "2"); err != nil {
-			return nil, err
-		}
-		return c.awaitPush("ConfigChangeNotifyRequest", mark, a)
-	})
-	s.step("listening: a key appears", func() (answer, error) {
-		mark := len(c.pushed())
-		if err := written("", absent, "1"); err != nil {
-			return nil, err
-		}
-		return c.awaitPush("ConfigChangeNotifyRequest", mark, absent)
-	})
-	s.step("listening: a key goes", func() (answer, error) {
-		mark := len(c.pushed())
-		other.remove("", group, absent)
-		return c.awaitPush("ConfigChangeNotifyRequest", mark, absent)
-	})
-	s.step("listening: tenant public", func() (answer, error) {
-		mark := len(c.pushed())
-		saw := answer{"listen": c.ask("ConfigBatchListenRequest", listen(context("public", b, md5Of("1"))))}
-		err := written("public", b, "2")
-		if err != nil {
-			return saw, err
-		}
-		saw["told"], err = c.awaitPush("ConfigChangeNotifyRequest", mark, b)
-		saw["in empty"] = other.get("", group, b)
-		return saw, err
-	})
-	s.step("listening: another tenant", func() (answer, error) {
-		tenant := s.prefix + "-ns"
-		mark := len(c.pushed())
-		saw := answer{"listen": c.ask("ConfigBatchListenRequest", listen(context(tenant, a, "")))}
-		err := written(tenant, a, "3")
-		if err != nil {
-			return saw, err
-		}
-		saw["told"], err = c.awaitPush("ConfigChangeNotifyRequest", mark, a)
-		return saw, err
-	})
-	s.step("listening: no longer", func() (answer, error) {
-		off := strings.Replace(listen(context("", a, md5Of("2"))), `"listen":true`, `"listen":false`, 1)
-		saw := answer{"answer": c.ask("ConfigBatchListenRequest", off)}
-		mark := len(c.pushed())
-		if err := written("", a, "4"); err != nil {
-			return saw, err
-		}
-		// The next key's change is told, so this one's would have been.
-		if err := written("", absent, "5"); err != nil {
-			return saw, err
-		}
-		_, err := c.awaitPush("ConfigChangeNotifyRequest", mark, absent)
-		saw["told"] = c.kinds(mark)
-		return saw, err
-	})
-}
-
 // oddRequests asks what no client asks.
 func (s *script) oddRequests(c *connection) {
 	requests := map[string][2]string{
@@ -313,14 +180,14 @@ func (s *script) oddRequests(c *connection) {
 		"no type":               {"", `{}`},
 		"type of a push":        {"NotifySubscriberRequest", `{}`},
 		"type of a response":    {"InstanceResponse", `{}`},
-		"service list of a tag": {"ServiceListRequest", s.namingOf("", s.prefix+"-none", "", `"pageNo":1,"pageSize":10,"selector":"{\"type\":\"label\",\"expression\":\"a=b\"}"`)},
-		"service list, no page": {"ServiceListRequest", s.namingOf("", s.prefix+"-none", "", `"selector":""`)},
+		"service list of a tag": {"ServiceListRequest", s.namingOf("public", s.prefix+"-none", "", `"pageNo":1,"pageSize":10,"selector":"{\"type\":\"label\",\"expression\":\"a=b\"}"`)},
+		"service list, no page": {"ServiceListRequest", s.namingOf("public", s.prefix+"-none", "", `"selector":""`)},
 		"body no JSON":          {"HealthCheckRequest", `hello`},
 		"body empty":            {"HealthCheckRequest", ``},
 		"body a list":           {"HealthCheckRequest", `[]`},
 		"a field of a wrong type": {"ServiceListRequest",
-			s.namingOf("", s.prefix+"-none", "", `"pageNo":"one","pageSize":10`)},
-		"a number as text": {"ServiceListRequest", s.namingOf("", s.prefix+"-none", "", `"pageNo":"1","pageSize":"10"`)},
+			s.namingOf("public", s.prefix+"-none", "", `"pageNo":"one","pageSize":10`)},
+		"a number as text": {"ServiceListRequest", s.namingOf("public", s.prefix+"-none", "", `"pageNo":"1","pageSize":"10"`)},
 		"persistent instance": {"PersistentInstanceRequest",
 			s.inGroup("persistent", `"type":"registerInstance","instance":`+with(`"ephemeral":false`))},
 	}
@@ -328,20 +195,6 @@ func (s *script) oddRequests(c *connection) {
 		s.step("request: "+what, func() (answer, error) { return c.ask(requests[what][0], requests[what][1]), nil })
 	}
 	s.step("request: still answered after all that", func() (answer, error) { return c.probe(), nil })
-}
-
-func (c *connection) publish(tenant, group, dataID, content, casMd5 string) answer {
-	return c.ask("ConfigPublishRequest", compact(answer{
-		"requestId": "11", "module": "config", "tenant": tenant, "group": group, "dataId": dataID, "content": content, "casMd5": casMd5,
-	}))
-}
-
-func (c *connection) get(tenant, group, dataID string) answer {
-	return c.ask("ConfigQueryRequest", compact(answer{"requestId": "12", "module": "config", "tenant": tenant, "group": group, "dataId": dataID}))
-}
-
-func (c *connection) remove(tenant, group, dataID string) answer {
-	return c.ask("ConfigRemoveRequest", compact(answer{"requestId": "13", "module": "config", "tenant": tenant, "group": group, "dataId": dataID}))
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -85,7 +85,7 @@ func (s *script) handshake() {
 		defer watcher.close()
 		name := s.prefix + "-leaving"
 		watcher.subscribe(s, name, "")
-		leaving.ask("InstanceRequest", s.namingOf("", s.prefix+"-p", name, `"type":"registerInstance","instance":`+plain))
+		leaving.ask("InstanceRequest", s.namingOf("public", s.prefix+"-p", name, `"type":"registerInstance","instance":`+plain))
 		if _, err := watcher.awaitPush("NotifySubscriberRequest", 0, name, "10.9.5.1"); err != nil {
 			return nil, err
 		}
@@ -94,12 +94,12 @@ func (s *script) handshake() {
 		}
 		// Two more changes of the service: the second push is surely later than whatever the end of the stream did.
 		mark := len(watcher.pushed())
-		watcher.ask("InstanceRequest", s.namingOf("", s.prefix+"-p", name, `"type":"registerInstance","instance":`+at("10.9.5.2")))
+		watcher.ask("InstanceRequest", s.namingOf("public", s.prefix+"-p", name, `"type":"registerInstance","instance":`+at("10.9.5.2")))
 		if _, err := watcher.awaitPush("NotifySubscriberRequest", mark, name, "10.9.5.2"); err != nil {
 			return nil, err
 		}
 		mark = len(watcher.pushed())
-		watcher.ask("InstanceRequest", s.namingOf("", s.prefix+"-p", name, `"type":"registerInstance","instance":`+at("10.9.5.3")))
+		watcher.ask("InstanceRequest", s.namingOf("public", s.prefix+"-p", name, `"type":"registerInstance","instance":`+at("10.9.5.3")))
 		last, err := watcher.awaitPush("NotifySubscriberRequest", mark, name, "10.9.5.3")
 		return answer{"after": last, "still answered": leaving.probe()}, err
 	})
@@ -111,60 +111,60 @@ func (s *script) subscriptions(c, other *connection) {
 	s.step("protocol: subscribe, register, push", func() (answer, error) {
 		mark := len(c.pushed())
 		subscribed := c.subscribe(s, name, "")
-		registered := other.ask("InstanceRequest", s.namingOf("", group, name, `"type":"registerInstance","instance":`+plain))
+		registered := other.ask("InstanceRequest", s.namingOf("public", group, name, `"type":"registerInstance","instance":`+plain))
 		pushed, err := c.awaitPush("NotifySubscriberRequest", mark, name, "10.9.5.1")
 		return answer{"subscribed": subscribed, "registered": registered, "pushed": pushed}, err
 	})
 	s.step("protocol: subscribe to what is there", func() (answer, error) {
 		return answer{"subscribed": other.subscribe(s, name, "")}, nil
 	})
-	s.step("protocol: query", func() (answer, error) { return answer{"query": c.query(s, "", group, name, "")}, nil })
-	s.step("protocol: query of a cluster", func() (answer, error) { return answer{"query": c.query(s, "", group, name, "west")}, nil })
+	s.step("protocol: query", func() (answer, error) { return answer{"query": c.query(s, "public", group, name, "")}, nil })
+	s.step("protocol: query of a cluster", func() (answer, error) { return answer{"query": c.query(s, "public", group, name, "west")}, nil })
 	s.step("protocol: query of a service that never was", func() (answer, error) {
-		return answer{"query": c.query(s, "", group, s.prefix+"-never", "")}, nil
+		return answer{"query": c.query(s, "public", group, s.prefix+"-never", "")}, nil
 	})
 	s.step("protocol: query by the grouped name", func() (answer, error) {
-		return answer{"query": c.query(s, "", group, group+"@@"+name, "")}, nil
+		return answer{"query": c.query(s, "public", group, group+"@@"+name, "")}, nil
 	})
 	s.step("protocol: the same instance from two clients", func() (answer, error) {
-		c.ask("InstanceRequest", s.namingOf("", group, name, `"type":"registerInstance","instance":`+plain))
-		c.ask("InstanceRequest", s.namingOf("", group, name+"-mark", `"type":"registerInstance","instance":`+plain))
+		c.ask("InstanceRequest", s.namingOf("public", group, name, `"type":"registerInstance","instance":`+plain))
+		c.ask("InstanceRequest", s.namingOf("public", group, name+"-mark", `"type":"registerInstance","instance":`+plain))
 		// By then the first one is there too.
 		err := await("the mark", func() bool { return c.hosts(s, group, name+"-mark") == 1 })
-		return answer{"query": c.query(s, "", group, name, "")}, err
+		return answer{"query": c.query(s, "public", group, name, "")}, err
 	})
 	s.step("protocol: one address, two clients, other metadata", func() (answer, error) {
 		mark := len(c.pushed())
-		c.ask("InstanceRequest", s.namingOf("", group, name, `"type":"registerInstance","instance":`+with(`"metadata":{"from":"second"}`)))
+		c.ask("InstanceRequest", s.namingOf("public", group, name, `"type":"registerInstance","instance":`+with(`"metadata":{"from":"second"}`)))
 		pushed, err := c.awaitPush("NotifySubscriberRequest", mark, name, "second")
-		return answer{"pushed": pushed, "query": c.query(s, "", group, name, "")}, err
+		return answer{"pushed": pushed, "query": c.query(s, "public", group, name, "")}, err
 	})
 	s.step("protocol: one of the two deregisters", func() (answer, error) {
-		c.ask("InstanceRequest", s.namingOf("", group, name, `"type":"deregisterInstance","instance":`+plain))
+		c.ask("InstanceRequest", s.namingOf("public", group, name, `"type":"deregisterInstance","instance":`+plain))
 		err := await("one instance", func() bool { return c.hosts(s, group, name) == 1 })
-		return answer{"query": c.query(s, "", group, name, "")}, err
+		return answer{"query": c.query(s, "public", group, name, "")}, err
 	})
 	s.step("protocol: subscribe to one cluster", func() (answer, error) {
 		service := s.prefix + "-clusters"
 		mark := len(c.pushed())
 		subscribed := c.subscribe(s, service, "west")
-		other.ask("BatchInstanceRequest", s.namingOf("", group, service, `"type":"batchRegisterInstance","instances":[`+
+		other.ask("BatchInstanceRequest", s.namingOf("public", group, service, `"type":"batchRegisterInstance","instances":[`+
 			at("10.9.6.1")+`,`+with(`"ip":"10.9.6.2","clusterName":"west"`)+`,`+with(`"ip":"10.9.6.3","clusterName":"west","healthy":false`)+`]`))
 		pushed, err := c.awaitPush("NotifySubscriberRequest", mark, service, "10.9.6.2")
 		return answer{
-			"subscribed": subscribed, "pushed": pushed, "query": c.query(s, "", group, service, "west"),
-			"healthy only": c.ask("ServiceQueryRequest", s.namingOf("", group, service, `"cluster":"","healthyOnly":true,"udpPort":0`)),
+			"subscribed": subscribed, "pushed": pushed, "query": c.query(s, "public", group, service, "west"),
+			"healthy only": c.ask("ServiceQueryRequest", s.namingOf("public", group, service, `"cluster":"","healthyOnly":true,"udpPort":0`)),
 		}, err
 	})
 	s.step("protocol: only unhealthy ones", func() (answer, error) {
 		service := s.prefix + "-unhealthy"
 		mark := len(c.pushed())
 		c.subscribe(s, service, "")
-		other.ask("InstanceRequest", s.namingOf("", group, service, `"type":"registerInstance","instance":`+with(`"healthy":false`)))
+		other.ask("InstanceRequest", s.namingOf("public", group, service, `"type":"registerInstance","instance":`+with(`"healthy":false`)))
 		pushed, err := c.awaitPush("NotifySubscriberRequest", mark, service, "10.9.5.1")
 		return answer{
-			"pushed": pushed, "query": c.query(s, "", group, service, ""),
-			"healthy only": c.ask("ServiceQueryRequest", s.namingOf("", group, service, `"cluster":"","healthyOnly":true,"udpPort":0`)),
+			"pushed": pushed, "query": c.query(s, "public", group, service, ""),
+			"healthy only": c.ask("ServiceQueryRequest", s.namingOf("public", group, service, `"cluster":"","healthyOnly":true,"udpPort":0`)),
 			"subscribed":   other.subscribe(s, service, ""),
 		}, err
 	})
@@ -172,15 +172,15 @@ func (s *script) subscriptions(c, other *connection) {
 		service, after := s.prefix+"-quiet", s.prefix+"-after"
 		c.subscribe(s, service, "")
 		c.subscribe(s, after, "")
-		unsubscribed := c.ask("SubscribeServiceRequest", s.namingOf("", group, service, `"subscribe":false,"clusters":""`))
+		unsubscribed := c.ask("SubscribeServiceRequest", s.namingOf("public", group, service, `"subscribe":false,"clusters":""`))
 		mark := len(c.pushed())
 		other.subscribe(s, service, "")
 		theirs := len(other.pushed())
-		other.ask("InstanceRequest", s.namingOf("", group, service, `"type":"registerInstance","instance":`+plain))
+		other.ask("InstanceRequest", s.namingOf("public", group, service, `"type":"registerInstance","instance":`+plain))
 		if _, err := other.awaitPush("NotifySubscriberRequest", theirs, service, "10.9.5.1"); err != nil {
 			return nil, err
 		}
-		other.ask("InstanceRequest", s.namingOf("", group, after, `"type":"registerInstance","instance":`+plain))
+		other.ask("InstanceRequest", s.namingOf("public", group, after, `"type":"registerInstance","instance":`+plain))
 		_, err := c.awaitPush("NotifySubscriberRequest", mark, after, "10.9.5.1")
 		told := 0
 		for _, p := range c.pushed()[mark:] {
@@ -192,10 +192,10 @@ func (s *script) subscriptions(c, other *connection) {
 	})
 	s.step("protocol: namespace empty, namespace public", func() (answer, error) {
 		service := s.prefix + "-public"
-		registered := c.ask("InstanceRequest", s.namingOf("-", group, service, `"type":"registerInstance","instance":`+plain))
-		query := func() answer { return c.query(s, "-", group, service, "") }
+		registered := c.ask("InstanceRequest", s.namingOf("", group, service, `"type":"registerInstance","instance":`+plain))
+		query := func() answer { return c.query(s, "", group, service, "") }
 		err := await("one instance", func() bool { return strings.Contains(compact(query()), "10.9.5.1") })
-		return answer{"registered": registered, "in empty": query(), "in public": c.query(s, "", group, service, "")}, err
+		return answer{"registered": registered, "in empty": query(), "in public": c.query(s, "public", group, service, "")}, err
 	})
 }
 
@@ -214,24 +214,18 @@ func with(fields string) string {
 	return compact(merged)
 }
 
-// namingOf is a request's body. Namespace "" stands for public, "-" for an empty one.
+// namingOf is a request's body.
 func (s *script) namingOf(namespace, group, service, more string) string {
-	switch namespace {
-	case "":
-		namespace = "public"
-	case "-":
-		namespace = ""
-	}
 	head := compact(answer{"requestId": "9", "namespace": namespace, "module": "naming", "groupName": group, "serviceName": service})
 	return strings.TrimSuffix(head, "}") + "," + more + "}"
 }
 
 func (s *script) inGroup(service, more string) string {
-	return s.namingOf("", s.prefix+"-p", s.prefix+"-"+service, more)
+	return s.namingOf("public", s.prefix+"-p", s.prefix+"-"+service, more)
 }
 
 func (c *connection) subscribe(s *script, service, clusters string) answer {
-	return c.ask("SubscribeServiceRequest", s.namingOf("", s.prefix+"-p", service, fmt.Sprintf(`"subscribe":true,"clusters":%q`, clusters)))
+	return c.ask("SubscribeServiceRequest", s.namingOf("public", s.prefix+"-p", service, fmt.Sprintf(`"subscribe":true,"clusters":%q`, clusters)))
 }
 
 func (c *connection) query(s *script, namespace, group, service, cluster string) answer {
@@ -240,5 +234,5 @@ func (c *connection) query(s *script, namespace, group, service, cluster string)
 
 // hosts is the number of instances that a query finds.
 func (c *connection) hosts(s *script, group, service string) int {
-	return strings.Count(compact(c.query(s, "", group, service, "")), `"instanceId"`)
+	return strings.Count(compact(c.query(s, "public", group, service, "")), `"instanceId"`)
 }

@@ -86,7 +86,10 @@ export class AppSource implements ViewSource, AppObserver {
       const stale = error ?? UNSUBSCRIBED;
       return { kind: "bound", complete: false, resolving: false, stale: new Map([[stale.message, stale]]) };
     }
-    return error === undefined ? PENDING : { kind: "failed", errors: new Map([[error.message, error]]) };
+    const mayStillAnswer = this.#failure === undefined && watch?.failed !== true;
+    return error === undefined || mayStillAnswer
+      ? PENDING
+      : { kind: "failed", errors: new Map([[error.message, error]]) };
   }
 
   excluded(): readonly Excluded[] {

@@ -1,6 +1,7 @@
 import { Mailbox, type Timer } from "@dubhe/concurrency";
 import { AppRevisions } from "./app-revisions.js";
 import type { DiscoveryContext } from "./discovery-context.js";
+import { FirstAnswer } from "./first-answer.js";
 import { type InstanceChange, type InstanceList, InstanceTable } from "./instance-table.js";
 import type { InstancesEvent, InstancesWatch, Registry } from "./registry.js";
 
@@ -31,6 +32,7 @@ export class AppWatch {
   readonly #observers = new Set<AppObserver>();
   readonly #mailbox: Mailbox<Message>;
   readonly #handle: InstancesWatch;
+  readonly #firstAnswer: FirstAnswer;
   #error: Error | undefined;
   #keptReason: "empty" | "new-session" | undefined;
   #held: InstanceList | undefined;
@@ -54,6 +56,9 @@ export class AppWatch {
       this.#revisionChanged(revision),
     );
     this.#mailbox = new Mailbox(context.runtime, (message) => this.#handleMessage(message));
+    this.#firstAnswer = new FirstAnswer(context.runtime.clock, context.settings.firstAnswerMs, () => {
+      for (const observer of this.#observers) observer.appChanged();
+    });
     this.#heardAt = context.runtime.clock.now();
     this.#handle = registry.watch(application, (event) => void this.#mailbox.post({ kind: "event", event }));
     this.#refreshAt = this.#nextRefresh(this.#heardAt);
@@ -69,6 +74,11 @@ export class AppWatch {
   /** The newest answer was an error. */
   get error(): Error | undefined {
     return this.#error;
+  }
+
+  /** Errors instead of a first list, and for so long that they are the answer. */
+  get failed(): boolean {
+    return this.#firstAnswer.overdue;
   }
 
   /** Why what is known may be out of date. */
@@ -104,6 +114,7 @@ export class AppWatch {
     if (this.#closed) return;
     this.#closed = true;
     this.#mailbox.close();
+    this.#firstAnswer.close();
     this.#timer?.cancel();
     this.#observers.clear();
     this.revisions.close();
@@ -158,6 +169,7 @@ export class AppWatch {
     counters.instanceErrors++;
     this.#heard(now);
     this.#applyHeld(now);
+    if (!this.known) this.#firstAnswer.failed();
     const first = this.#error === undefined;
     this.#error = error;
     if (first) this.#tellKept("error", this.table.size, error.message);
@@ -193,6 +205,7 @@ export class AppWatch {
     const { hub, settings } = this.#context;
     const result = this.table.apply(list, now);
     if (result.kind === "superseded") return this.#superseded(list, result.reason);
+    this.#firstAnswer.answered();
     this.#applyAt = now + settings.coalesceMs;
     this.#error = undefined;
     this.#tellMalformed();

@@ -64,6 +64,8 @@ export interface RegistrationContext {
   readonly store: MetadataStore;
   /** Names this process among those that could have registered the same address. */
   readonly owner: string;
+  /** Other processes register the same address under the same owner. */
+  readonly shared: boolean;
   /** How long a withdrawal may take. */
   readonly withdrawMs: number;
   closed(registration: ApplicationRegistration): void;
@@ -202,7 +204,8 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
           init.release ?? "dubhe",
         ),
         [MetadataKey.metadataVersion]: "2.0.0",
-        [MetadataKey.timestamp]: this.#startedAt,
+        // Each of several processes started at another time; without one there is no warm-up.
+        ...(this.#context.shared ? undefined : { [MetadataKey.timestamp]: this.#startedAt }),
         [MetadataKey.owner]: this.#context.owner,
         ...(tag === "" ? undefined : { [MetadataKey.tag]: tag }),
       },

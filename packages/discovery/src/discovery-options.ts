@@ -18,6 +18,11 @@ export interface DiscoveryOptions {
   readonly limboMs?: number;
   /** In a burst, lists of one application are applied at most once in so long; the first one at once. Default 50. */
   readonly coalesceMs?: number;
+  /**
+   * How long a registry that has never answered about a name may fail before calls are told; until then they wait.
+   * Default 2 500: less than the 3 s for which calls wait.
+   */
+  readonly firstAnswerMs?: number;
   /** Limit of one metadata fetch. Default 5 000. */
   readonly metadataTimeoutMs?: number;
   /**
@@ -47,6 +52,7 @@ export function discoverySettings(options: DiscoveryOptions = {}): DiscoverySett
     emptyPushTtlMs: options.emptyPushTtlMs ?? 60_000,
     limboMs: options.limboMs ?? 10_000,
     coalesceMs: options.coalesceMs ?? 50,
+    firstAnswerMs: options.firstAnswerMs ?? 2_500,
     metadataTimeoutMs: options.metadataTimeoutMs ?? 5_000,
     metadataJitterMs: options.metadataJitterMs ?? 100,
     metadataConcurrency: options.metadataConcurrency ?? 32,

@@ -204,6 +204,23 @@ test("D-30: a program that asks for another group each time does not grow", asyn
   assert.equal(bench.clock.pendingTimers, 0);
 });
 
+test("D-30: views that somebody still holds are not forgotten until he lets go; those used again count as used", async () => {
+  const bench = new DiscoveryBench({ options: { idleMs: 1_000, lingerMs: 0 } });
+  const counts = (): Record<string, number> => (bench.discovery.inspect() as { leases: Record<string, number> }).leases;
+  const leases = Array.from({ length: 300 }, (_, n) =>
+    bench.discovery.subscribe({ service: "a.A", group: `g${n}`, providedBy: ["shop"] }, { whileUsed: true }),
+  );
+  await bench.clock.advance(5_000);
+  assert.deepEqual(counts(), { views: 300, idle: 0, detached: 300, leases: 300 });
+  for (const lease of leases.slice(0, 100)) lease.touch();
+  assert.deepEqual(counts(), { views: 300, idle: 0, detached: 200, leases: 300 });
+  await bench.clock.advance(5_000);
+  assert.deepEqual(counts(), { views: 300, idle: 0, detached: 300, leases: 300 });
+  for (const lease of leases) lease.release();
+  assert.deepEqual(counts(), { views: 256, idle: 0, detached: 256, leases: 0 });
+  assert.equal(bench.clock.pendingTimers, 0);
+});
+
 test("D-33: unsubscribing before the subscription has begun, twice, and during a notification", async () => {
   const bench = new DiscoveryBench({ options: { idleMs: 0, lingerMs: 0 } });
   bench.discovery.subscribe({ service: "a.A", providedBy: ["shop"] }).release();

@@ -81,7 +81,7 @@ export class MappingSource implements ViewSource, MappingObserver {
         reasons: new Set([`no application is mapped to ${this.#serviceInterface} in ${this.#registry.id}${trouble}`]),
       };
     }
-    const error = this.#failure ?? watch?.error;
+    const error = this.#failure ?? (watch?.failed ? watch.error : undefined);
     return error === undefined ? { kind: "pending" } : { kind: "failed", errors: new Map([[error.message, error]]) };
   }
 

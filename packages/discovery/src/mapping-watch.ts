@@ -1,5 +1,6 @@
 import { Mailbox } from "@dubhe/concurrency";
 import type { DiscoveryContext } from "./discovery-context.js";
+import { FirstAnswer } from "./first-answer.js";
 import type { MappingEvent, Registry } from "./registry.js";
 
 /** One view's interest in the applications of an interface. */
@@ -20,6 +21,7 @@ export class MappingWatch {
   readonly #applications = new Set<string>();
   readonly #mailbox: Mailbox<MappingEvent>;
   readonly #handle: AsyncDisposable;
+  readonly #firstAnswer: FirstAnswer;
   #known = false;
   #epoch = -1;
   #seq = -1;
@@ -30,6 +32,7 @@ export class MappingWatch {
     this.registry = registry;
     this.serviceInterface = serviceInterface;
     this.#mailbox = new Mailbox(context.runtime, (event) => this.#onEvent(event));
+    this.#firstAnswer = new FirstAnswer(context.runtime.clock, context.settings.firstAnswerMs, () => this.#tell());
     this.#handle = registry.mapping.watch(serviceInterface, (event) => void this.#mailbox.post(event));
     context.hub.counters.mappingWatches++;
   }
@@ -49,6 +52,11 @@ export class MappingWatch {
     return this.#error;
   }
 
+  /** Errors instead of a first answer, and for so long that they are the answer. */
+  get failed(): boolean {
+    return this.#firstAnswer.overdue;
+  }
+
   observe(observer: MappingObserver): void {
     this.#observers.add(observer);
   }
@@ -60,6 +68,7 @@ export class MappingWatch {
   /** Resolves when the registry has cancelled the watch. */
   async close(): Promise<void> {
     this.#mailbox.close();
+    this.#firstAnswer.close();
     this.#observers.clear();
     await this.#handle[Symbol.asyncDispose]();
   }
@@ -81,6 +90,7 @@ export class MappingWatch {
     if (event.kind === "error") {
       hub.counters.mappingErrors++;
       this.#error = event.error;
+      this.#firstAnswer.failed();
       hub.emit({
         type: "mapping-failed",
         registryId: this.registry.id,
@@ -93,6 +103,7 @@ export class MappingWatch {
       this.#epoch = event.epoch;
       this.#seq = event.seq;
       this.#known = true;
+      this.#firstAnswer.answered();
       this.#error = undefined;
       for (const application of event.applications) this.#applications.add(application);
       if (hub.active) {
@@ -105,6 +116,10 @@ export class MappingWatch {
         });
       }
     }
+    this.#tell();
+  }
+
+  #tell(): void {
     for (const observer of this.#observers) observer.mappingChanged();
   }
 }

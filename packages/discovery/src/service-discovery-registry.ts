@@ -21,6 +21,11 @@ export interface ServiceDiscoveryInit {
   /** One object for each cluster; their ids differ. They stay the caller's: `close` does not close them. */
   readonly registries: readonly Registry[];
   readonly fetchMetadata: MetadataFetcher;
+  /**
+   * For processes that serve one address together (workers of node:cluster): a name that only they have. What they register
+   * is then equal to the letter, so that registries and consumers take it for the one instance that it is.
+   */
+  readonly sharedOwner?: string | undefined;
   readonly options?: DiscoveryOptions;
 }
 
@@ -40,6 +45,7 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
   /** Identifies this process in the instances it registers. */
   readonly owner: string;
   readonly #runtime: Runtime;
+  readonly #shared: boolean;
   readonly #registries: readonly Registry[];
   readonly #settings: DiscoverySettings;
   readonly #hub: DiscoveryHub;
@@ -57,7 +63,8 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
     this.#registries = init.registries.slice();
     this.#settings = discoverySettings(init.options);
     this.metadataStore = new MetadataStore(runtime.clock);
-    this.owner = hex(runtime.random.bytes(8));
+    this.owner = init.sharedOwner ?? hex(runtime.random.bytes(8));
+    this.#shared = init.sharedOwner !== undefined;
     this.#hub = new DiscoveryHub(runtime);
     const resolver = new MetadataResolver(runtime, this.#settings, this.#hub, init.fetchMetadata);
     this.#watches = new WatchPool({ runtime, settings: this.#settings, hub: this.#hub, resolver }, this.#registries);
@@ -97,6 +104,7 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
         registries: this.#registries,
         store: this.metadataStore,
         owner: this.owner,
+        shared: this.#shared,
         withdrawMs: this.#settings.withdrawMs,
         closed: () => this.#registrations.delete(registration),
       },

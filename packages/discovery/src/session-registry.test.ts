@@ -122,6 +122,26 @@ test("a failed read is an error event, and is repaired without being asked for",
   );
 });
 
+test("what is on its way when a watch is disposed, or the registry closed, is not delivered", async () => {
+  for (const end of ["dispose", "close"]) {
+    for (let atMs = 0; atMs < 60; atMs += 2) {
+      const { clock, registry, server } = bench({ latencyMs: [10, 20], pushMergeMs: 0, seed: atMs });
+      await clock.advance(100);
+      let events = 0;
+      const watch = registry.watch("shop", () => events++);
+      const mapping = registry.mapping.watch("a.A", () => events++);
+      server.put({ application: "shop", host: "10.0.0.2", port: 1 });
+      server.map("a.A", "shop");
+      await clock.advance(atMs);
+      const ended =
+        end === "close" ? [registry.close()] : [watch[Symbol.asyncDispose](), mapping[Symbol.asyncDispose]()];
+      const before = events;
+      await Promise.all([...ended, clock.advance(1_000)]);
+      assert.equal(events, before, `${end} after ${atMs} ms`);
+    }
+  }
+});
+
 test("what the server loses without ending the session is put back: mapping, instance", async () => {
   const { clock, registry, server } = bench();
   const entry = registry.mapping.add("a.A", "shop");

@@ -38,8 +38,20 @@ test("the option goes before everything", () => {
   assert.deepEqual(advertisedAddress({ ...base, advertise: "[2001:db8::1]:81" }), { host: "2001:db8::1", port: 81 });
 });
 
-test("with the embedded registry it is loopback", () => {
+test("with the embedded registry it is loopback, unless the server is bound to another address", () => {
   assert.deepEqual(advertisedAddress({ ...base, loopback: true }), { host: "127.0.0.1", port: 50051 });
+  assert.deepEqual(advertisedAddress({ ...base, loopback: true, boundHost: "10.9.9.9" }), {
+    host: "10.9.9.9",
+    port: 50051,
+  });
+  assert.deepEqual(advertisedAddress({ ...base, loopback: true, boundHost: "::1" }), { host: "::1", port: 50051 });
+});
+
+test("an option that names the port alone leaves the host to the others", () => {
+  assert.deepEqual(advertisedAddress({ ...base, boundHost: "10.9.9.9", advertise: ":81" }), {
+    host: "10.9.9.9",
+    port: 81,
+  });
 });
 
 test("without any interface it is loopback", () => {

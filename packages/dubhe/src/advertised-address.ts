@@ -20,17 +20,18 @@ export interface AdvertiseInput {
 /**
  * In this order: the option, `DUBBO_IP_TO_REGISTRY` and `DUBBO_PORT_TO_REGISTRY` (dubbo-java's and dubbo-go's names), the
  * bound address when it is one, loopback with the embedded registry, the first IPv4 address of an interface that is not internal.
+ * Host and port are looked for separately: `advertise: ":8080"` names the port alone.
  */
 export function advertisedAddress(input: AdvertiseInput): AdvertisedAddress {
   const option = input.advertise === undefined ? undefined : parseHostPort(input.advertise, "advertise");
   const envPort = input.env["DUBBO_PORT_TO_REGISTRY"];
   const port = option?.port ?? (envPort ? parsePortText(envPort, "DUBBO_PORT_TO_REGISTRY") : input.boundPort);
-  return { host: option?.host ?? (input.env["DUBBO_IP_TO_REGISTRY"] || hostOf(input)), port };
+  return { host: option?.host || input.env["DUBBO_IP_TO_REGISTRY"] || hostOf(input), port };
 }
 
 function hostOf(input: AdvertiseInput): string {
-  if (input.loopback) return "127.0.0.1";
   if (!isWildcard(input.boundHost)) return input.boundHost;
+  if (input.loopback) return "127.0.0.1";
   for (const addresses of Object.values(input.interfaces ?? networkInterfaces())) {
     for (const address of addresses ?? []) {
       if (address.family === "IPv4" && !address.internal) return address.address;
@@ -55,6 +56,7 @@ export function parseHostPort(text: string, what: string): { host: string; port:
 
 function parsePortText(text: string, what: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new TypeError(`${what}: a port is 0 to 65535, not "${text}".`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new TypeError(`${what}: a port is 0 to 65535, not "${text}".`);
   return port;
 }

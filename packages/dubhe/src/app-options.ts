@@ -1,7 +1,7 @@
 import { checkApplicationName, type DiscoveryOptions } from "@dubhe/discovery";
-import type { ClientOptions as RpcClientOptions, Interceptor, PoolOptions } from "@dubhe/rpc";
+import type { Interceptor, PoolOptions, ClientOptions as RpcClientOptions } from "@dubhe/rpc";
 import type { RegistryInput } from "./registry-config.js";
-import { rejectUnknownKeys } from "./suggestion.js";
+import { keysOf, rejectUnknownKeys } from "./suggestion.js";
 import type { TlsOptions } from "./target.js";
 
 /** Names of the built-in balancers; `p2c-ewma` is the default. */
@@ -19,7 +19,9 @@ export interface AppOptions {
   readonly balancer?: BalancerName;
   /** For every client of the App, around the client's own. First = outermost. */
   readonly interceptors?: readonly Interceptor[];
+  /** How views, watches and metadata behave; all times in ms. A view without calls for 10 minutes is no longer watched. */
   readonly discovery?: DiscoveryOptions;
+  /** Connections and waiting calls; all times in ms. At most 4 connections per endpoint; 100 000 calls or 64 MiB wait. */
   readonly pool?: Omit<PoolOptions, "connect" | "onEvent">;
 }
 
@@ -34,74 +36,103 @@ export interface ClientOptions extends Omit<RpcClientOptions, "control" | "appli
   readonly balancer?: BalancerName;
 }
 
-const balancerNames: readonly string[] = ["p2c-ewma", "weighted-random", "round-robin"] satisfies readonly BalancerName[];
+const balancerNames: readonly string[] = [
+  "p2c-ewma",
+  "weighted-random",
+  "round-robin",
+] satisfies readonly BalancerName[];
 
-const appKeys = ["name", "registry", "balancer", "interceptors", "discovery", "pool"] satisfies readonly (keyof AppOptions)[];
+const appKeys = keysOf<AppOptions>({ name: 1, registry: 1, balancer: 1, interceptors: 1, discovery: 1, pool: 1 });
 
-const discoveryKeys = [
-  "idleMs",
-  "maxIdleViews",
-  "lingerMs",
-  "ttlMs",
-  "emptyPush",
-  "emptyPushTtlMs",
-  "limboMs",
-  "coalesceMs",
-  "metadataTimeoutMs",
-  "metadataJitterMs",
-  "metadataConcurrency",
-  "metadataBackoff",
-  "metadataCacheSize",
-  "withdrawMs",
-] satisfies readonly (keyof DiscoveryOptions)[];
+const discoveryKeys = keysOf<DiscoveryOptions>({
+  idleMs: 1,
+  maxIdleViews: 1,
+  lingerMs: 1,
+  ttlMs: 1,
+  emptyPush: 1,
+  emptyPushTtlMs: 1,
+  limboMs: 1,
+  coalesceMs: 1,
+  firstAnswerMs: 1,
+  metadataTimeoutMs: 1,
+  metadataJitterMs: 1,
+  metadataConcurrency: 1,
+  metadataBackoff: 1,
+  metadataCacheSize: 1,
+  withdrawMs: 1,
+});
 
-const poolKeys = [
-  "maxConnectionsPerEndpoint",
-  "connectTimeoutMs",
-  "idleTimeoutMs",
-  "verifyIdleAfterMs",
-  "verifyTimeoutMs",
-  "minUptimeMs",
-  "backoff",
-  "maxWaitingCalls",
-  "maxWaitingBytes",
-] satisfies readonly (keyof PoolOptions)[];
+const poolKeys = keysOf<NonNullable<AppOptions["pool"]>>({
+  http2: 1,
+  maxConnectionsPerEndpoint: 1,
+  connectTimeoutMs: 1,
+  idleTimeoutMs: 1,
+  verifyIdleAfterMs: 1,
+  verifyTimeoutMs: 1,
+  minUptimeMs: 1,
+  backoff: 1,
+  maxWaitingCalls: 1,
+  maxWaitingBytes: 1,
+});
 
-export const rpcClientKeys: readonly string[] = [
-  "group",
-  "version",
-  "userAgent",
-  "timeoutMs",
-  "headers",
-  "interceptors",
-  "maxReceiveBytes",
-  "compression",
-  "compressMinBytes",
-  "waitForReady",
-] satisfies readonly (keyof RpcClientOptions)[];
+export const rpcClientKeys: readonly string[] = keysOf<Omit<RpcClientOptions, "control" | "application">>({
+  group: 1,
+  version: 1,
+  userAgent: 1,
+  timeoutMs: 1,
+  headers: 1,
+  interceptors: 1,
+  maxReceiveBytes: 1,
+  compression: 1,
+  compressMinBytes: 1,
+  waitForReady: 1,
+});
 
 const clientKeys: readonly string[] = [...rpcClientKeys, "providedBy", "url", "tls", "balancer"];
 
 /** Throws a TypeError that names what is wrong. */
 export function checkAppOptions(options: AppOptions): void {
-  if (typeof options !== "object" || options === null) throw new TypeError('createApp takes options: createApp({ name: "shop-cart" })');
+  if (typeof options !== "object" || options === null)
+    throw new TypeError('createApp takes options: createApp({ name: "shop-cart" })');
   rejectUnknownKeys("createApp", options, appKeys);
   if (typeof options.name !== "string" || options.name === "") {
     throw new TypeError('createApp needs the name of the application: createApp({ name: "shop-cart" })');
   }
   checkApplicationName(options.name);
-  if (options.discovery !== undefined) rejectUnknownKeys("createApp's discovery", options.discovery, discoveryKeys);
-  if (options.pool !== undefined) rejectUnknownKeys("createApp's pool", options.pool, poolKeys);
+  checkGroup("createApp's discovery", options.discovery, discoveryKeys);
+  checkGroup("createApp's pool", options.pool, poolKeys);
   checkBalancer(options.balancer);
 }
 
 export function checkClientOptions(options: ClientOptions): void {
   rejectUnknownKeys("app.client", options, clientKeys);
   if (options.tls !== undefined && options.url === undefined) {
-    throw new TypeError("app.client takes tls only together with url; without, the providers' own addresses are called");
+    throw new TypeError(
+      "app.client takes tls only together with url; without, the providers' own addresses are called",
+    );
   }
-  if (options.url !== undefined && options.providedBy !== undefined) throw new TypeError("app.client takes url or providedBy, not both");
+  if (options.url !== undefined && options.providedBy !== undefined)
+    throw new TypeError("app.client takes url or providedBy, not both");
+  for (const application of applicationsIn(options.providedBy) ?? []) checkApplicationName(application);
   checkBalancer(options.balancer);
+}
+
+/** Throws a TypeError when none is named. */
+export function applicationsIn(providedBy: ClientOptions["providedBy"]): readonly string[] | undefined {
+  if (providedBy === undefined) return undefined;
+  const names = typeof providedBy === "string" ? providedBy.split(",").map((name) => name.trim()) : providedBy;
+  if (names.length === 0)
+    throw new TypeError("providedBy names no application; leave it out to look where the registry's mapping says");
+  return names;
+}
+
+function checkGroup(what: string, options: object | undefined, known: readonly string[]): void {
+  if (options === undefined) return;
+  rejectUnknownKeys(what, options, known);
+  for (const [key, value] of Object.entries(options)) {
+    if (typeof value === "number" && !(value >= 0))
+      throw new TypeError(`${key} of ${what} is a number of 0 or more, not ${value}`);
+  }
 }
 
 function checkBalancer(name: string | undefined): void {

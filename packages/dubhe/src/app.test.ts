@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
-import { createMetadataInfo, type Instance, MemoryRegistryServer, MetadataKey, memoryRegistry } from "@dubhe/discovery";
 import { createRuntime } from "@dubhe/concurrency";
+import {
+  createMetadataInfo,
+  type Instance,
+  MemoryRegistryServer,
+  MetadataKey,
+  memoryRegistry,
+  type Registry,
+} from "@dubhe/discovery";
 import { Code, type Interceptor, RpcError } from "@dubhe/rpc";
-import { echoHandlers, EchoService, leakCheck } from "@dubhe/testing";
+import { EchoService, echoHandlers, leakCheck } from "@dubhe/testing";
 import { type App, createApp } from "./app.js";
 
 let names = 0;
@@ -13,7 +21,7 @@ function newRegistry(): string {
   return `memory:app-test-${names}`;
 }
 
-async function provider(registry: string, name = "echo-provider", options = {}): Promise<App> {
+async function provider(registry: string | Registry, name = "echo-provider", options = {}): Promise<App> {
   const app = createApp({ name, registry });
   const server = app.createServer({ listen: "127.0.0.1:0" });
   server.add(EchoService, echoHandlers(), options);
@@ -49,7 +57,9 @@ test("a client can be made per request, with options of its own, and nothing pil
       seen++;
       return next(call);
     };
-    await consumer.client(EchoService, { interceptors: [own], timeoutMs: 1_000 + i, headers: { "x-n": String(i) } }).unary({ text: "t" });
+    await consumer
+      .client(EchoService, { interceptors: [own], timeoutMs: 1_000 + i, headers: { "x-n": String(i) } })
+      .unary({ text: "t" });
   }
   assert.equal(seen, 500);
   const inspection = consumer.inspect();
@@ -70,7 +80,10 @@ test("group and version choose among services of one name", async (t) => {
   assert.notEqual(plain?.endpoints[0]?.address, green?.endpoints[0]?.address);
   await assert.rejects(
     Promise.resolve(consumer.client(EchoService, { group: "blue" }).unary({})),
-    (error: unknown) => error instanceof RpcError && error.code === Code.Unavailable && /blue\/dubhe\.testing\.v1\.EchoService/.test(error.message),
+    (error: unknown) =>
+      error instanceof RpcError &&
+      error.code === Code.Unavailable &&
+      /blue\/dubhe\.testing\.v1\.EchoService/.test(error.message),
   );
 });
 
@@ -106,7 +119,15 @@ test("a garbage instance hides no good one, and is named with its reason", async
   const asRegistry = () => memoryRegistry(runtime, server);
   const garbage: Instance[] = [
     { application: "echo", host: "127.0.0.1", port: 1, weight: 100, healthy: true, enabled: true, metadata: {} },
-    { application: "echo", host: "127.0.0.1", port: 2, weight: 100, healthy: true, enabled: true, metadata: { [MetadataKey.revision]: "r2" } },
+    {
+      application: "echo",
+      host: "127.0.0.1",
+      port: 2,
+      weight: 100,
+      healthy: true,
+      enabled: true,
+      metadata: { [MetadataKey.revision]: "r2" },
+    },
     {
       application: "echo",
       host: "127.0.0.1",
@@ -114,7 +135,11 @@ test("a garbage instance hides no good one, and is named with its reason", async
       weight: 100,
       healthy: true,
       enabled: true,
-      metadata: { [MetadataKey.revision]: "r3", [MetadataKey.metadataServiceParams]: "{not json", [MetadataKey.metadataVersion]: "2.0.0" },
+      metadata: {
+        [MetadataKey.revision]: "r3",
+        [MetadataKey.metadataServiceParams]: "{not json",
+        [MetadataKey.metadataVersion]: "2.0.0",
+      },
     },
   ];
   const intruder = asRegistry();
@@ -150,7 +175,8 @@ test("a provider whose metadata is of another revision is excluded with the reas
   const metadata = consumer.client(MetadataServiceV2, { url: `tri://${address}`, group: "echo", version: "2.0.0" });
   await assert.rejects(
     Promise.resolve(metadata.getMetadataInfo({ revision: info.revision })),
-    (error: unknown) => error instanceof RpcError && error.code === Code.NotFound && /this process has [0-9a-f]{32}/.test(error.message),
+    (error: unknown) =>
+      error instanceof RpcError && error.code === Code.NotFound && /this process has [0-9a-f]{32}/.test(error.message),
   );
   await app.close();
 });
@@ -186,9 +212,16 @@ test("events tell what discovery and the pool did", async (t) => {
   await using _provider = await provider(registry);
   await using consumer = createApp({ name: "consumer", registry });
   const seen = new Set<string>();
-  using _listening = consumer.onEvent((event) => seen.add(event.from === "pool" ? `pool ${event.kind}` : `discovery ${event.type}`));
+  using _listening = consumer.onEvent((event) =>
+    seen.add(event.from === "pool" ? `pool ${event.kind}` : `discovery ${event.type}`),
+  );
   await consumer.client(EchoService).unary({});
-  for (const expected of ["discovery mapping-applied", "discovery instances-applied", "discovery metadata-resolved", "pool connected"]) {
+  for (const expected of [
+    "discovery mapping-applied",
+    "discovery instances-applied",
+    "discovery metadata-resolved",
+    "pool connected",
+  ]) {
     assert.ok(seen.has(expected), `${expected} among ${[...seen].join(", ")}`);
   }
 });
@@ -202,7 +235,32 @@ test("after close, calls fail with a clear error and close is idempotent", async
   await echo.unary({});
   await consumer.close();
   await consumer.close();
-  await assert.rejects(Promise.resolve(echo.unary({})), (error: unknown) => error instanceof RpcError && error.code === Code.Unavailable);
+  await assert.rejects(
+    Promise.resolve(echo.unary({})),
+    (error: unknown) => error instanceof RpcError && error.code === Code.Unavailable,
+  );
   assert.throws(() => consumer.createServer(), /closed/);
   await app.close();
+});
+
+test("an App closes although a registry of the user's own fails to, and says so", async (t) => {
+  leakCheck(t);
+  const inner = memoryRegistry(createRuntime(), new MemoryRegistryServer("fails-to-close"));
+  const registry: Registry = {
+    id: inner.id,
+    health: inner.health,
+    mapping: inner.mapping,
+    watch: (application, sink) => inner.watch(application, sink),
+    register: (instance) => inner.register(instance),
+    inspect: () => inner.inspect(),
+    close: async () => {
+      await inner.close();
+      throw new Error("could not say goodbye");
+    },
+  };
+  const app = await provider(registry);
+  const warned = once(process, "warning") as Promise<[Error]>;
+  await app.close();
+  const [warning] = await warned;
+  assert.match(warning.message, /closing the app echo-provider: Error: could not say goodbye/);
 });

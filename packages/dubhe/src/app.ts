@@ -1,5 +1,5 @@
 import { balancerNamed, ClusterChannel } from "@dubhe/cluster";
-import { createRuntime, type Runtime } from "@dubhe/concurrency";
+import { createRuntime, type Runtime, type Timer } from "@dubhe/concurrency";
 import { type DiscoveryEvent, type Registry, ServiceDiscoveryRegistry, type ServiceRefInit } from "@dubhe/discovery";
 import {
   type AnyService,
@@ -14,14 +14,22 @@ import {
   type PoolEvent,
   type RpcEnvironment,
 } from "@dubhe/rpc";
-import { type AppOptions, type BalancerName, checkAppOptions, checkClientOptions, type ClientOptions } from "./app-options.js";
+import {
+  type AppOptions,
+  applicationsIn,
+  type BalancerName,
+  type ClientOptions,
+  checkAppOptions,
+  checkClientOptions,
+} from "./app-options.js";
 import { ChannelCache } from "./channel-cache.js";
 import type { AppInspection } from "./inspection.js";
-import { noteLive, notLive } from "./live-count.js";
+import { liveCount } from "./live-count.js";
 import { MetadataClient } from "./metadata/metadata-fetcher.js";
 import { configureRegistries } from "./registry-config.js";
 import { Server } from "./server.js";
 import type { ServerOptions } from "./server-options.js";
+import { sharedOwner } from "./shared-owner.js";
 import { parseTarget } from "./target.js";
 
 /** What happens in an App, for logs and metrics. */
@@ -56,7 +64,9 @@ export function createApp(options: AppOptions): App {
 
 const defaultGraceMs = 10_000;
 /** A service nobody called for so long is no longer watched. */
-const idleMs = 600_000;
+const defaultIdleMs = 600_000;
+/** How long a registry may take to close. */
+const registryCloseMs = 5_000;
 
 class LiveApp implements App {
   readonly name: string;
@@ -86,14 +96,16 @@ class LiveApp implements App {
     this.#loopback = configured.every(({ loopback }) => loopback);
     this.#pool = new Pool(this.#runtime, { ...options.pool, onEvent: (event) => this.#tellPool(event) });
     this.#metadata = new MetadataClient(this.#env, this.#pool);
+    const idleMs = options.discovery?.idleMs ?? defaultIdleMs;
     this.#discovery = new ServiceDiscoveryRegistry(this.#runtime, {
       registries: this.#registries,
       fetchMetadata: this.#metadata.fetch,
-      options: { idleMs, ...options.discovery },
+      sharedOwner: sharedOwner(),
+      options: { ...options.discovery, idleMs },
     });
-    this.#services = new ChannelCache(this.#runtime.clock, idleMs);
-    this.#direct = new ChannelCache(this.#runtime.clock, idleMs);
-    noteLive(this, "createApp", "make one App for the process and call app.client() wherever a client is needed");
+    this.#services = new ChannelCache(this.#runtime, idleMs);
+    this.#direct = new ChannelCache(this.#runtime, idleMs);
+    liveCount.note(this, "createApp", "make one App for the process and call app.client() wherever a client is needed");
   }
 
   client<S extends AnyService>(service: S, options?: ClientOptions): Client<S> {
@@ -155,16 +167,32 @@ class LiveApp implements App {
   }
 
   async #close(graceMs: number): Promise<void> {
-    notLive(this);
+    liveCount.gone(this);
     await Promise.all([...this.#servers].map((server) => server.close({ graceMs })));
     this.#services.close();
     this.#direct.close();
     await this.#discovery.close();
     await this.#metadata.close();
     await this.#pool.close(graceMs);
-    await Promise.all(this.#registries.map((registry) => registry.close()));
+    await Promise.all(this.#registries.map((registry) => this.#closeRegistry(registry)));
     this.#env.wheel.close();
     this.#poolListeners.clear();
+  }
+
+  /** It may be one of the user's own: whatever it does, the App closes. */
+  async #closeRegistry(registry: Registry): Promise<void> {
+    let bound: Timer | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const error = new Error(`registry ${registry.id} did not close within ${registryCloseMs / 1000} s`);
+      bound = this.#runtime.clock.setTimeout(() => reject(error), registryCloseMs, { ref: true });
+    });
+    try {
+      await Promise.race([registry.close(), late]);
+    } catch (error) {
+      this.#runtime.report(error, `closing the app ${this.name}`);
+    } finally {
+      bound?.cancel();
+    }
   }
 
   #makeClient<S extends AnyService>(service: S, options: ClientOptions): Client<S> {
@@ -181,7 +209,7 @@ class LiveApp implements App {
   #serviceChannel(service: AnyService, options: ClientOptions): Channel {
     const { group = "", version = "", providedBy } = options;
     const balancer = options.balancer ?? this.#options.balancer ?? "p2c-ewma";
-    const applications = typeof providedBy === "string" ? providedBy.split(",").map((name) => name.trim()) : providedBy;
+    const applications = applicationsIn(providedBy);
     const ref: ServiceRefInit = {
       service: service.typeName,
       group,
@@ -216,7 +244,10 @@ class ServiceChannel implements Channel {
   constructor(discovery: ServiceDiscoveryRegistry, pool: Pool, ref: ServiceRefInit, balancer: BalancerName) {
     const lease = discovery.subscribe(ref, { whileUsed: true });
     this.#lease = lease;
-    this.#channel = new ClusterChannel(lease.view, pool, { balancer: balancerNamed(balancer), onCall: () => lease.touch() });
+    this.#channel = new ClusterChannel(lease.view, pool, {
+      balancer: balancerNamed(balancer),
+      onCall: () => lease.touch(),
+    });
   }
 
   get waiting(): number {

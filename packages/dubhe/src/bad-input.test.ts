@@ -20,13 +20,25 @@ for (const [options, says] of [
   [{ name: "shop", registry: ["memory:x", "memory:x"] }, /must differ/],
   [{ name: "shop", registry: {} }, /an object that implements Registry/],
   [{ name: "shop", registry: "memory:", balancer: "p2c" }, /unknown balancer "p2c"/],
-  [{ name: "shop", registry: "memory:", pool: { maxConnections: 1 } }, /unknown option "maxConnections" of createApp's pool/],
+  [
+    { name: "shop", registry: "memory:", pool: { maxConnections: 1 } },
+    /unknown option "maxConnections" of createApp's pool/,
+  ],
   [{ name: "shop", registry: "memory:", discovery: { ttl: 1 } }, /unknown option "ttl" of createApp's discovery/],
+  [
+    { name: "shop", registry: "memory:", pool: { maxConnectionsPerEndpoint: -1 } },
+    /maxConnectionsPerEndpoint of createApp's pool is a number of 0 or more, not -1/,
+  ],
 ] as const) {
   test(`createApp(${JSON.stringify(options)}) says what to write`, () => {
     assert.throws(() => createApp(options as unknown as Parameters<typeof createApp>[0]), says);
   });
 }
+
+test("every option that the types offer is accepted", async () => {
+  const pool = { http2: { stallGraceMs: 1_000 }, maxConnectionsPerEndpoint: 2, idleTimeoutMs: 1_000 };
+  await using _app = createApp({ name: "shop", registry: "memory:all-options", pool, discovery: { idleMs: 1_000 } });
+});
 
 test("a password never shows in an error", () => {
   assert.throws(
@@ -37,11 +49,19 @@ test("a password never shows in an error", () => {
 
 test("client options that make no sense are refused by name", async () => {
   await using app = createApp({ name: "shop", registry: "memory:client-options" });
-  assert.throws(() => app.client(EchoService, { timout: 1 } as object), /unknown option "timout" of app.client. Did you mean "timeoutMs"/);
+  assert.throws(
+    () => app.client(EchoService, { timout: 1 } as object),
+    /unknown option "timout" of app.client. Did you mean "timeoutMs"/,
+  );
   assert.throws(() => app.client(EchoService, { tls: {} }), /tls only together with url/);
   assert.throws(() => app.client(EchoService, { url: "tri://a:1", providedBy: "x" }), /url or providedBy/);
   assert.throws(() => app.client(EchoService, { url: "a:1" }), /tri:\/\/a:1/);
-  assert.throws(() => createClient(EchoService, "tri://127.0.0.1:1", { provdedBy: "x" } as object), /unknown option "provdedBy" of createClient/);
+  assert.throws(() => app.client(EchoService, { providedBy: "shop,,cart" }), /may only have|needs|empty/);
+  assert.throws(() => app.client(EchoService, { providedBy: [] }), /providedBy names no application/);
+  assert.throws(
+    () => createClient(EchoService, "tri://127.0.0.1:1", { provdedBy: "x" } as object),
+    /unknown option "provdedBy" of createClient/,
+  );
 });
 
 test("an unreachable registry is named, with the address and the reason, once the patience is over", async (t) => {
@@ -58,7 +78,9 @@ test("an unreachable registry is named, with the address and the reason, once th
   await app.close();
 });
 
-test("a server does not start where the registry cannot be reached: it says why and frees its port", { timeout: 30_000 }, async (t) => {
+test("a server does not start where the registry cannot be reached: it says why and frees its port", {
+  timeout: 30_000,
+}, async (t) => {
   leakCheck(t);
   const app = createApp({ name: "shop", registry: "nacos://127.0.0.1:1?grpc-port=1" });
   const server = app.createServer({ listen: "127.0.0.1:0" });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ChannelCall } from "@dubhe/rpc";
-import { VirtualClock } from "@dubhe/testing";
+import { testRuntime } from "@dubhe/testing";
 import { ChannelCache, type OwnedChannel } from "./channel-cache.js";
 
 class NotingChannel implements OwnedChannel {
@@ -23,7 +23,7 @@ class NotingChannel implements OwnedChannel {
 const call = {} as ChannelCall;
 
 test("a channel is made by the first call, not by the handle, and once for all handles", () => {
-  const cache = new ChannelCache<NotingChannel>(new VirtualClock(), 1000);
+  const cache = new ChannelCache<NotingChannel>(testRuntime().runtime, 1000);
   let made = 0;
   const make = (): NotingChannel => {
     made++;
@@ -38,8 +38,8 @@ test("a channel is made by the first call, not by the handle, and once for all h
 });
 
 test("beyond 256 channels the unused ones are closed, and a handle of a closed one makes it anew", async () => {
-  const clock = new VirtualClock();
-  const cache = new ChannelCache<NotingChannel>(clock, 1000);
+  const { runtime, clock } = testRuntime();
+  const cache = new ChannelCache<NotingChannel>(runtime, 1000);
   const all: NotingChannel[] = [];
   const make = (): NotingChannel => {
     const channel = new NotingChannel();
@@ -62,7 +62,7 @@ test("beyond 256 channels the unused ones are closed, and a handle of a closed o
 });
 
 test("after close, what is opened meets a closed channel", () => {
-  const cache = new ChannelCache<NotingChannel>(new VirtualClock(), 1000);
+  const cache = new ChannelCache<NotingChannel>(testRuntime().runtime, 1000);
   cache.handle("a", () => new NotingChannel()).open(call);
   cache.close();
   cache.handle("b", () => new NotingChannel()).open(call);
@@ -70,4 +70,32 @@ test("after close, what is opened meets a closed channel", () => {
     cache.channels.map((channel) => channel.closed),
     [1, 1],
   );
+});
+
+test("another key with each call: the number of channels is bounded, those used last are kept, and waiting calls are not cut", async () => {
+  const { runtime, clock } = testRuntime();
+  const cache = new ChannelCache<NotingChannel>(runtime, 600_000);
+  const all: NotingChannel[] = [];
+  const open = (key: string): NotingChannel => {
+    let channel: NotingChannel | undefined;
+    const make = (): NotingChannel => {
+      channel = new NotingChannel();
+      all.push(channel);
+      return channel;
+    };
+    cache.handle(key, make).open(call);
+    return channel as NotingChannel;
+  };
+  const waits = open("waits");
+  waits.waiting = 1;
+  const loved = open("loved");
+  for (let i = 0; i < 10_000; i++) {
+    await clock.advance(1);
+    open(String(i));
+    cache.handle("loved", () => assert.fail("it was closed though it is used")).open(call);
+    assert.ok(cache.channels.length <= 1024, `${cache.channels.length} channels`);
+  }
+  assert.deepEqual([waits.closed, loved.closed, all.at(-1)?.closed, all.at(-700)?.closed], [0, 0, 0, 0]);
+  assert.equal(all.filter((channel) => channel.closed === 0).length, cache.channels.length);
+  assert.ok(all.every((channel) => channel.closed <= 1));
 });

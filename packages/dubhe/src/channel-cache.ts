@@ -1,4 +1,4 @@
-import type { Clock } from "@dubhe/concurrency";
+import type { Runtime } from "@dubhe/concurrency";
 import type { Channel, ChannelCall } from "@dubhe/rpc";
 
 /** A channel that can be closed, and knows whether calls wait in it. */
@@ -14,19 +14,26 @@ interface Entry<C extends OwnedChannel> {
 
 /** Beyond so many channels, those that were not used for `idleMs` are closed when another one is made. */
 const comfortableSize = 256;
+/** There are never more: those that were not used for longest are closed, though it was sooner. */
+const largestSize = 1024;
+/** That many are left then, so that it is not done for each new one. */
+const trimmedSize = 768;
 
 /**
  * The channels of an App, by what they lead to. Clients hold handles, which cost nothing and own nothing: a channel that
- * was closed because nobody used it for long is made anew by the next call through any of its handles.
+ * was closed because nobody used it for long is made anew by the next call through any of its handles. So an App that
+ * calls another group, or another address, with each request does not grow.
  */
 export class ChannelCache<C extends OwnedChannel> {
-  readonly #clock: Clock;
+  readonly #runtime: Runtime;
   readonly #idleMs: number;
   readonly #entries = new Map<string, Entry<C>>();
+  /** Unused ones are looked for when there are so many. */
+  #sweepSize = comfortableSize;
   #closed = false;
 
-  constructor(clock: Clock, idleMs: number) {
-    this.#clock = clock;
+  constructor(runtime: Runtime, idleMs: number) {
+    this.#runtime = runtime;
     this.#idleMs = idleMs;
   }
 
@@ -53,21 +60,31 @@ export class ChannelCache<C extends OwnedChannel> {
   #get(key: string, make: () => C): C {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      if (this.#entries.size >= comfortableSize) this.#closeIdle();
-      entry = { channel: make(), lastUsed: 0 };
+      if (this.#entries.size >= this.#sweepSize) this.#sweep();
+      // All share it, so nothing of the call that happens to be first may reach it.
+      entry = { channel: this.#runtime.detached(make), lastUsed: 0 };
       if (this.#closed) entry.channel.close();
       this.#entries.set(key, entry);
     }
-    entry.lastUsed = this.#clock.now();
+    entry.lastUsed = this.#runtime.clock.now();
     return entry.channel;
   }
 
-  #closeIdle(): void {
-    const before = this.#clock.now() - this.#idleMs;
-    for (const [key, { channel, lastUsed }] of this.#entries) {
-      if (lastUsed >= before || channel.waiting > 0) continue;
-      this.#entries.delete(key);
-      channel.close();
+  #sweep(): void {
+    const before = this.#runtime.clock.now() - this.#idleMs;
+    for (const [key, { lastUsed }] of this.#entries) if (lastUsed < before) this.#drop(key);
+    if (this.#entries.size >= largestSize) {
+      const oldestFirst = [...this.#entries].sort(([, a], [, b]) => a.lastUsed - b.lastUsed);
+      for (const [key] of oldestFirst.slice(0, -trimmedSize)) this.#drop(key);
     }
+    this.#sweepSize = Math.max(comfortableSize, Math.min(largestSize, this.#entries.size * 2));
+  }
+
+  /** Unless calls wait in it. */
+  #drop(key: string): void {
+    const channel = this.#entries.get(key)?.channel;
+    if (channel === undefined || channel.waiting > 0) return;
+    this.#entries.delete(key);
+    channel.close();
   }
 }

@@ -1,4 +1,4 @@
-import { createRuntime } from "@dubhe/concurrency";
+import { createRuntime, type Runtime } from "@dubhe/concurrency";
 import {
   type AnyService,
   type Client,
@@ -8,7 +8,7 @@ import {
   Pool,
 } from "@dubhe/rpc";
 import { type ClientOptions, rpcClientKeys } from "./app-options.js";
-import { noteLive, notLive } from "./live-count.js";
+import { liveCount } from "./live-count.js";
 import { rejectUnknownKeys } from "./suggestion.js";
 import { parseTarget, type TlsOptions } from "./target.js";
 
@@ -24,7 +24,8 @@ const idleTimeoutMs = 30_000;
  * A client of one address, without App or registry: `tri://host:port`, `https://host:port`, `unix:/path`.
  *
  * It owns its connections, which are opened by the first call, do not keep the process alive while idle, and close 30 s
- * after the last call. `close` (or `await using`) closes them at once. For many clients make one App and use
+ * after the last call. `await using` (or
+ * `client[Symbol.asyncDispose]()`) closes them at once. For many clients make one App and use
  * `app.client(Service, { url })`: they share connections.
  */
 export function createClient<S extends AnyService>(
@@ -32,20 +33,29 @@ export function createClient<S extends AnyService>(
   target: string | URL,
   options: DirectClientOptions = {},
 ): Client<S> & AsyncDisposable {
+  return makeDirectClient(createRuntime(), service, target, options);
+}
+
+/** `createClient` in a runtime of the caller's. */
+export function makeDirectClient<S extends AnyService>(
+  runtime: Runtime,
+  service: S,
+  target: string | URL,
+  options: DirectClientOptions = {},
+): Client<S> & AsyncDisposable {
   rejectUnknownKeys("createClient", options, [...rpcClientKeys, "tls"]);
   const { tls, ...rpcOptions } = options;
   const endpoint = parseTarget(target, tls);
-  const runtime = createRuntime();
   const env = createRpcEnvironment(runtime);
   const pool = new Pool(runtime, { idleTimeoutMs });
   const channel = createDirectChannel(pool, endpoint);
   const client = createServiceClient(env, service, channel, rpcOptions);
   const close = async (): Promise<void> => {
-    notLive(client);
+    liveCount.gone(client);
     channel.close();
     await pool.close();
     env.wheel.close();
   };
-  noteLive(client, "createClient", "use app.client(Service, { url }), which shares connections");
+  liveCount.note(client, "createClient", "use app.client(Service, { url }), which shares connections");
   return Object.defineProperty(client, Symbol.asyncDispose, { value: close }) as Client<S> & AsyncDisposable;
 }

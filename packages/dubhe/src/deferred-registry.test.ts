@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createInstance, type InstancesEvent, type MappingEvent, MemoryRegistryServer, memoryRegistry, type Registry } from "@dubhe/discovery";
+import {
+  createInstance,
+  type InstancesEvent,
+  type MappingEvent,
+  MemoryRegistryServer,
+  memoryRegistry,
+  type Registry,
+} from "@dubhe/discovery";
 import { testRuntime } from "@dubhe/testing";
 import { DeferredRegistry } from "./deferred-registry.js";
 
@@ -108,4 +115,27 @@ test("close before any use loads nothing; afterwards nothing can be used", async
   await clock.settle();
   assert.equal(loads(), 0);
   assert.ok(events[0]?.kind === "error" && /is closed/.test(events[0].error.message));
+});
+
+test("a registry that refuses a watch by throwing has told so as an error, and nothing is left unhandled", async () => {
+  const { runtime, clock } = testRuntime({ seed: 1 });
+  const inner = memoryRegistry(runtime, new MemoryRegistryServer("refuses"));
+  const refusing: Registry = {
+    id: inner.id,
+    health: inner.health,
+    mapping: inner.mapping,
+    watch: () => {
+      throw new RangeError("no such application");
+    },
+    register: (instance) => inner.register(instance),
+    inspect: () => inner.inspect(),
+    close: () => inner.close(),
+  };
+  const registry = new DeferredRegistry(runtime, inner.id, () => Promise.resolve(refusing));
+  const events: InstancesEvent[] = [];
+  const watch = registry.watch("a", (event) => events.push(event));
+  await clock.settle();
+  assert.ok(events[0]?.kind === "error" && events[0].error.message === "no such application");
+  await watch[Symbol.asyncDispose]();
+  await registry.close();
 });

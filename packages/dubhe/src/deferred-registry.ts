@@ -43,17 +43,20 @@ export class DeferredRegistry implements Registry {
           (registry) => registry.mapping.watch(serviceInterface, sink),
           (error) => sink({ kind: "error", epoch: 0, error } satisfies MappingEvent),
         ),
-      add: (serviceInterface, application) => new DeferredEntry(this.#runtime, this.#ready(), (r) => r.mapping.add(serviceInterface, application)),
+      add: (serviceInterface, application) =>
+        new DeferredEntry(this.#runtime, this.#ready(), (r) => r.mapping.add(serviceInterface, application)),
     };
   }
 
   /** Only once loaded: whether a backend keeps metadata is not known before. */
   get metadata(): MetadataReport {
     return {
-      fetch: async (application, revision, signal) => (await this.#ready()).metadata?.fetch(application, revision, signal),
+      fetch: async (application, revision, signal) =>
+        (await this.#ready()).metadata?.fetch(application, revision, signal),
       publish: (info: MetadataInfo): MappingEntry => {
         return new DeferredEntry(this.#runtime, this.#ready(), (registry) => {
-          if (registry.metadata === undefined) throw new Error(`registry ${this.id} keeps no metadata; use metadata type "local"`);
+          if (registry.metadata === undefined)
+            throw new Error(`registry ${this.id} keeps no metadata; use metadata type "local"`);
           return registry.metadata.publish(info);
         });
       },
@@ -115,17 +118,20 @@ export class DeferredRegistry implements Registry {
     }
   }
 
-  #handle(arm: (registry: Registry) => InstancesWatch | AsyncDisposable, failed: (error: Error) => void): InstancesWatch {
+  #handle(
+    arm: (registry: Registry) => InstancesWatch | AsyncDisposable,
+    failed: (error: Error) => void,
+  ): InstancesWatch {
     let handle: InstancesWatch | AsyncDisposable | undefined;
     let disposed = false;
-    const armed = this.#ready().then(
-      (registry) => {
+    // The registry itself may refuse, too, by throwing.
+    const armed = this.#ready()
+      .then((registry) => {
         if (!disposed) handle = arm(registry);
-      },
-      (error: Error) => {
-        if (!disposed) failed(error);
-      },
-    );
+      })
+      .catch((error: unknown) => {
+        if (!disposed) failed(error instanceof Error ? error : new Error(String(error)));
+      });
     return {
       refresh: () => {
         if (handle !== undefined && "refresh" in handle) handle.refresh?.();

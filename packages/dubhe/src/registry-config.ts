@@ -1,6 +1,12 @@
 import type { Runtime } from "@dubhe/concurrency";
 import { MemoryRegistryServer, memoryRegistry, type Registry } from "@dubhe/discovery";
-import { embeddedId, parseEmbeddedUrl, parseNacosUrl, refuseInProduction, registryId } from "@dubhe/registry-nacos/config";
+import {
+  embeddedId,
+  parseEmbeddedUrl,
+  parseNacosUrl,
+  refuseInProduction,
+  registryId,
+} from "@dubhe/registry-nacos/config";
 import { DeferredRegistry } from "./deferred-registry.js";
 import { didYouMean } from "./suggestion.js";
 
@@ -64,8 +70,14 @@ export function configureRegistries(
   application: string,
   env: Environment,
 ): readonly ConfiguredRegistry[] {
-  const inputs = input === undefined ? [defaultRegistry] : Array.isArray(input) ? (input as readonly RegistryInput[]) : [input as RegistryInput];
-  if (inputs.length === 0) throw new TypeError("the list of registries is empty; leave `registry` out for the embedded one");
+  const inputs =
+    input === undefined
+      ? [defaultRegistry]
+      : Array.isArray(input)
+        ? (input as readonly RegistryInput[])
+        : [input as RegistryInput];
+  if (inputs.length === 0)
+    throw new TypeError("the list of registries is empty; leave `registry` out for the embedded one");
   return inputs.map((one) => configure(runtime, one, application, env));
 }
 
@@ -82,7 +94,11 @@ function configure(runtime: Runtime, input: RegistryInput, application: string, 
   if (scheme === undefined || /^[^:/]+:\d+/.test(url)) {
     throw new TypeError(`"${url}" is no registry URL; write its kind before it, for example nacos://${url}`);
   }
-  if (!Object.hasOwn(backends, scheme)) throw new TypeError(`no registry is named "${scheme}".${didYouMean(scheme, known)}`);
+  if (!Object.hasOwn(backends, scheme))
+    throw new TypeError(`no registry is named "${scheme}".${didYouMean(scheme, known)}`);
   const backend = (backends[scheme] as (typeof backends)[string])(url, application, env);
-  return { registry: new DeferredRegistry(runtime, backend.id, () => backend.open(runtime)), loopback: backend.loopback };
+  return {
+    registry: new DeferredRegistry(runtime, backend.id, () => backend.open(runtime)),
+    loopback: backend.loopback,
+  };
 }

@@ -1,6 +1,7 @@
 import type { ConnectionOptions, ServerTlsOptions } from "@dubhe/http2";
 import type { RpcServerOptions, ServiceOptions as RpcServiceOptions } from "@dubhe/rpc";
-import { rejectUnknownKeys } from "./suggestion.js";
+import { parseHostPort } from "./advertised-address.js";
+import { keysOf, rejectUnknownKeys } from "./suggestion.js";
 
 /** All optional. */
 export interface ServerOptions extends RpcServerOptions {
@@ -9,7 +10,11 @@ export interface ServerOptions extends RpcServerOptions {
    * one when that is taken. Port 0: any free one. A port that is named and taken is an error.
    */
   readonly listen?: string;
-  /** What consumers are told, as `host` or `host:port`. See `advertisedAddress` for what goes in its place. */
+  /**
+   * What consumers are told: `host`, `host:port` or `:port`. What it leaves out comes from `DUBBO_IP_TO_REGISTRY` and
+   * `DUBBO_PORT_TO_REGISTRY`, else from the address that the server is bound to; bound to all, it is 127.0.0.1 with the
+   * embedded registry and otherwise the first IPv4 address of an interface that is not internal.
+   */
   readonly advertise?: string;
   readonly tls?: ServerTlsOptions;
   readonly http2?: ConnectionOptions;
@@ -33,29 +38,32 @@ export interface ServiceOptions extends RpcServiceOptions {
   readonly weight?: number;
 }
 
-const serverKeys = [
-  "listen",
-  "advertise",
-  "tls",
-  "http2",
-  "registration",
-  "weight",
-  "tag",
-  "metadata",
-  "interceptors",
-  "maxReceiveBytes",
-  "maxTimeoutMs",
-  "compression",
-  "compressMinBytes",
-  "onHandlerError",
-] satisfies readonly (keyof ServerOptions)[];
+const serverKeys = keysOf<ServerOptions>({
+  listen: 1,
+  advertise: 1,
+  tls: 1,
+  http2: 1,
+  registration: 1,
+  weight: 1,
+  tag: 1,
+  metadata: 1,
+  interceptors: 1,
+  maxReceiveBytes: 1,
+  maxTimeoutMs: 1,
+  compression: 1,
+  compressMinBytes: 1,
+  onHandlerError: 1,
+});
 
-const serviceKeys = ["group", "version", "interceptors", "params", "weight"] satisfies readonly (keyof ServiceOptions)[];
+const serviceKeys = keysOf<ServiceOptions>({ group: 1, version: 1, interceptors: 1, params: 1, weight: 1 });
 
+/** Throws a TypeError that names what is wrong. */
 export function checkServerOptions(options: ServerOptions): void {
   rejectUnknownKeys("createServer", options, serverKeys);
   const { weight, registration } = options;
   checkWeight(weight);
+  if (options.listen !== undefined) parseHostPort(options.listen, "listen");
+  if (options.advertise !== undefined) parseHostPort(options.advertise, "advertise");
   if (registration !== undefined && registration !== "confirmed" && registration !== "background") {
     throw new TypeError(`registration is "confirmed" or "background", not "${String(registration)}"`);
   }
@@ -68,5 +76,6 @@ export function checkServiceOptions(options: ServiceOptions): void {
 
 function checkWeight(weight: number | undefined): void {
   if (weight === undefined) return;
-  if (!Number.isInteger(weight) || weight < 0 || weight > 10_000) throw new TypeError(`a weight is a whole number from 0 to 10000, not ${weight}`);
+  if (!Number.isInteger(weight) || weight < 0 || weight > 10_000)
+    throw new TypeError(`a weight is a whole number from 0 to 10000, not ${weight}`);
 }

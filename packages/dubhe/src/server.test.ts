@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { createServer as createTcpServer } from "node:net";
 import { test } from "node:test";
 import { createRuntime, WatchedCell } from "@dubhe/concurrency";
-import { MemoryRegistryServer, memoryRegistry, type Registry, type RegistrationState } from "@dubhe/discovery";
-import { echoHandlers, EchoService, leakCheck } from "@dubhe/testing";
+import { MemoryRegistryServer, memoryRegistry, type RegistrationState, type Registry } from "@dubhe/discovery";
+import { EchoService, echoHandlers, leakCheck } from "@dubhe/testing";
 import { createApp } from "./app.js";
 import { createClient } from "./create-client.js";
 import { createServer } from "./create-server.js";
@@ -40,7 +40,10 @@ test("a port that is named and taken is an error that says what to do", async (t
   await using occupied = await occupiedPort();
   const server = createServer({ listen: `127.0.0.1:${occupied.port}` });
   await assert.rejects(server.start(), (error: Error) => {
-    assert.match(error.message, new RegExp(`cannot listen on 127.0.0.1:${occupied.port}: the port is in use. Name another one, or 0`));
+    assert.match(
+      error.message,
+      new RegExp(`cannot listen on 127.0.0.1:${occupied.port}: the port is in use. Name another one, or 0`),
+    );
     return true;
   });
   assert.equal(server.state, "closed");
@@ -63,7 +66,9 @@ test("start confirms mapping and instance; a service that is added later is anno
   assert.equal(first.length, 1);
   assert.equal(first[0]?.weight, 50);
   assert.equal(first[0]?.metadata["dubbo.tag"], "gray");
-  assert.deepEqual(JSON.parse(first[0]?.metadata["dubbo.endpoints"] ?? ""), [{ port: Number(server.address.split(":")[1]), protocol: "tri" }]);
+  assert.deepEqual(JSON.parse(first[0]?.metadata["dubbo.endpoints"] ?? ""), [
+    { port: Number(server.address.split(":")[1]), protocol: "tri" },
+  ]);
   assert.equal(first[0]?.metadata["meta-v"], "2.0.0");
   const revision = first[0]?.metadata["dubbo.metadata.revision"];
   server.add(EchoService, echoHandlers(), { group: "b" });
@@ -124,15 +129,45 @@ test("registration in the background does not hold up the start", async (t) => {
   await app.close({ graceMs: 100 });
 });
 
+test("a server that only one of two registries knows leaves as gracefully", async (t) => {
+  leakCheck(t);
+  const good = memory("one-of-two");
+  const bad = stubborn(memory("other-of-two").connect());
+  const app = createApp({ name: "shop", registry: [good.connect(), bad.registry] });
+  const server = app.createServer({ listen: "127.0.0.1:0", registration: "background" });
+  server.add(EchoService, echoHandlers());
+  await server.start();
+  await using consumer = createApp({ name: "consumer", registry: good.connect() });
+  const echo = consumer.client(EchoService, { waitForReady: true });
+  await echo.unary({}, { timeoutMs: 5_000 });
+  await using late = createClient(EchoService, `tri://${server.address}`);
+  let closed = false;
+  const closing = app.close().then(() => {
+    closed = true;
+  });
+  while (good.store.store.instances("shop").instances.length > 0) await late.unary({});
+  assert.equal((await late.unary({ text: "on the way out" })).text, "on the way out");
+  assert.equal(closed, false);
+  await closing;
+});
+
 test("options that make no sense are refused by name", async (t) => {
   leakCheck(t);
   await using app = createApp({ name: "shop", registry: "memory:server-options" });
-  assert.throws(() => app.createServer({ lisen: ":1" } as object), /unknown option "lisen" of createServer. Did you mean "listen"/);
+  assert.throws(
+    () => app.createServer({ lisen: ":1" } as object),
+    /unknown option "lisen" of createServer. Did you mean "listen"/,
+  );
   assert.throws(() => app.createServer({ weight: -1 }), /0 to 10000, not -1/);
+  assert.throws(() => app.createServer({ listen: "http://x" }), /^TypeError: listen takes host:port/);
+  assert.throws(() => app.createServer({ advertise: "x:99999" }), /^TypeError: advertise: a port is 0 to 65535/);
   assert.throws(() => app.createServer({ registration: "later" as "background" }), /"confirmed" or "background"/);
   const server = app.createServer();
   server.add(EchoService, echoHandlers());
   assert.throws(() => server.add(EchoService, echoHandlers()), /already registered/);
-  assert.throws(() => server.add(EchoService, echoHandlers(), { gruop: "x" } as object), /unknown option "gruop" of server.add/);
+  assert.throws(
+    () => server.add(EchoService, echoHandlers(), { gruop: "x" } as object),
+    /unknown option "gruop" of server.add/,
+  );
   assert.throws(() => server.address, /no address before start/);
 });

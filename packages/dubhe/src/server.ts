@@ -1,4 +1,4 @@
-import { type ApplicationRegistration, type ServiceDiscoveryRegistry, type ServiceInfoInit } from "@dubhe/discovery";
+import type { ApplicationRegistration, ServiceDiscoveryRegistry, ServiceInfoInit } from "@dubhe/discovery";
 import type { BoundAddress, ListenAddress } from "@dubhe/http2";
 import { type AnyService, methodsOf, type RpcEnvironment, RpcServer, type ServiceImpl } from "@dubhe/rpc";
 import { MetadataServiceV2 } from "../gen/metadata_service_v2_pb.js";
@@ -142,6 +142,7 @@ export class Server implements AsyncDisposable {
         env: this.#home?.env ?? {},
       });
       if (this.#home !== undefined) await this.#register(this.#home, this.#advertised);
+      this.#stopStart.signal.throwIfAborted();
       this.#state = "started";
     } catch (error) {
       if (this.#closing === undefined) {
@@ -166,7 +167,10 @@ export class Server implements AsyncDisposable {
       const taken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
       if (taken && asked?.port === undefined) return await this.#rpc.listen(at(0), options);
       const where = `${host ?? "*"}:${asked?.port ?? defaultPort}`;
-      if (taken) throw new Error(`cannot listen on ${where}: the port is in use. Name another one, or 0 for any free one.`, { cause: error });
+      if (taken)
+        throw new Error(`cannot listen on ${where}: the port is in use. Name another one, or 0 for any free one.`, {
+          cause: error,
+        });
       throw new Error(`cannot listen on ${where}: ${(error as Error).message}`, { cause: error });
     }
   }
@@ -193,7 +197,10 @@ export class Server implements AsyncDisposable {
     } catch (error) {
       if (this.#stopStart.signal.aborted) throw error;
       const why = registration.problems().join("; ");
-      throw new Error(`${home.application} at ${this.address} is not registered after ${registrationTimeoutMs / 1000} s: ${why}`, { cause: error });
+      throw new Error(
+        `${home.application} at ${this.address} is not registered after ${registrationTimeoutMs / 1000} s: ${why}`,
+        { cause: error },
+      );
     } finally {
       timer.cancel();
       this.#stopStart.signal.removeEventListener("abort", stop);
@@ -201,13 +208,14 @@ export class Server implements AsyncDisposable {
   }
 
   async #close(graceMs: number): Promise<void> {
-    const wasRegistered = this.#registration?.state.value === "confirmed";
+    // In the background one registry may have confirmed though another one has not.
+    const isKnown = this.#state === "started" && this.#registration !== undefined && this.#services.size > 0;
     this.#state = "closing";
     this.#stopStart.abort();
     // It may be about to register; wait until it has seen that it must not.
     await this.#starting?.catch(() => {});
     await this.#registration?.[Symbol.asyncDispose]();
-    if (wasRegistered) await this.#pause(leaveMs);
+    if (isKnown) await this.#pause(leaveMs);
     await this.#rpc.close({ graceMs });
     this.#state = "closed";
     this.#home?.closed(this);

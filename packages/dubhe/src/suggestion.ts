@@ -26,6 +26,11 @@ export function rejectUnknownKeys(what: string, options: object, known: readonly
   }
 }
 
+/** The keys of an options type, all of them: an option that is not listed here does not compile. */
+export function keysOf<T extends object>(keys: Readonly<Record<keyof T, 1>>): readonly string[] {
+  return Object.keys(keys);
+}
+
 /** Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours each cost 1. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
@@ -35,7 +40,8 @@ function editDistance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1];
       let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1);
       row.push(cost);
     }
     beforeLast = last;

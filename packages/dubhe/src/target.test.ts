@@ -16,11 +16,20 @@ for (const [text, target] of [
 }
 
 test("tri:// is over TLS when TLS options are given", () => {
-  assert.deepEqual(parseTarget("tri://a:1", { rejectUnauthorized: false }), { host: "a", port: 1, tls: { rejectUnauthorized: false } });
+  assert.deepEqual(parseTarget("tri://a:1", { rejectUnauthorized: false }), {
+    host: "a",
+    port: 1,
+    tls: { rejectUnauthorized: false },
+  });
 });
 
 test("the server name of TLS is of the target, so that it tells connections apart", () => {
-  assert.deepEqual(parseTarget("https://10.0.0.1:1", { servername: "a.example" }), { host: "10.0.0.1", port: 1, tls: {}, servername: "a.example" });
+  assert.deepEqual(parseTarget("https://10.0.0.1:1", { servername: "a.example" }), {
+    host: "10.0.0.1",
+    port: 1,
+    tls: {},
+    servername: "a.example",
+  });
 });
 
 for (const [text, says] of [
@@ -36,6 +45,9 @@ for (const [text, says] of [
   ["unix:", /no path/],
 ] as const) {
   test(`"${text}" is refused with what to write instead`, () => {
-    assert.throws(() => parseTarget(text), (e: unknown) => e instanceof TypeError && says.test(e.message) && !e.message.includes("u:p"));
+    assert.throws(
+      () => parseTarget(text),
+      (e: unknown) => e instanceof TypeError && says.test(e.message) && !e.message.includes("u:p"),
+    );
   });
 }

@@ -18,7 +18,8 @@ export function parseTarget(target: string | URL, tls?: TlsOptions): EndpointTar
   const text = String(target);
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined || !(schemes as readonly string[]).includes(scheme)) {
-    const hint = scheme === undefined || /^[^:]*:\d+/.test(text) ? ` Did you mean "tri://${text}"?` : didYouMean(scheme, schemes);
+    const hint =
+      scheme === undefined || /^[^:]*:\d+/.test(text) ? ` Did you mean "tri://${text}"?` : didYouMean(scheme, schemes);
     throw new TypeError(`"${text}" is no target; write tri://host:port, https://host:port or unix:/path.${hint}`);
   }
   if (scheme === "unix") {
@@ -28,7 +29,8 @@ export function parseTarget(target: string | URL, tls?: TlsOptions): EndpointTar
   }
   // Node's URL knows hosts and ports only of the special schemes.
   const url = parse(text.replace(/^[^:]*:/, "http:"), text);
-  if (url.username !== "" || url.password !== "") throw new TypeError(`"${url.host}": a target takes no user name; send credentials as headers.`);
+  if (url.username !== "" || url.password !== "")
+    throw new TypeError(`"${url.host}": a target takes no user name; send credentials as headers.`);
   if ((url.pathname !== "" && url.pathname !== "/") || url.search !== "" || url.hash !== "") {
     throw new TypeError(`"${text}" must end after the port; options of a client go into its second argument.`);
   }
@@ -50,6 +52,8 @@ function parse(text: string, original: string): URL {
   try {
     return new URL(text);
   } catch {
-    throw new TypeError(`"${original}" is no target; write tri://host:port, for example tri://127.0.0.1:50051 or tri://[::1]:50051.`);
+    throw new TypeError(
+      `"${original}" is no target; write tri://host:port, for example tri://127.0.0.1:50051 or tri://[::1]:50051.`,
+    );
   }
 }

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
 import { createRuntime, systemClock } from "@dubhe/concurrency";
 import { createInstance, type InstancesEvent } from "@dubhe/discovery";
 import { createRpcEnvironment, RpcServer } from "@dubhe/rpc";
 import { withLeakCheck } from "@dubhe/testing";
-import { create } from "@bufbuild/protobuf";
 import { PayloadSchema, Request } from "../gen/nacos_grpc_pb.js";
 import { type NacosConfigInit, nacosConfig } from "./config.js";
 import { HostServer } from "./embedded/host-server.js";
@@ -28,7 +28,10 @@ async function errorWith(init: Partial<NacosConfigInit> & Pick<NacosConfigInit, 
   const events: InstancesEvent[] = [];
   registry.watch("shop", (event) => void events.push(event));
   const registration = registry.register(createInstance({ application: "shop", host: "127.0.0.1", port: 1 }));
-  await until(() => registry.health.value.error !== undefined && events.length > 0 && registration.error !== undefined, () => "an error");
+  await until(
+    () => registry.health.value.error !== undefined && events.length > 0 && registration.error !== undefined,
+    () => "an error",
+  );
   const message = registry.health.value.error?.message ?? "";
   const [event] = events;
   assert.ok(event?.kind === "error");
@@ -58,7 +61,9 @@ async function tcpServer(onConnection: (socket: Socket) => void): Promise<{ port
   };
 }
 
-const at = (grpcPort: number, httpPort = 1): { host: string; grpcPort: number; httpPort: number }[] => [{ host: "127.0.0.1", grpcPort, httpPort }];
+const at = (grpcPort: number, httpPort = 1): { host: string; grpcPort: number; httpPort: number }[] => [
+  { host: "127.0.0.1", grpcPort, httpPort },
+];
 
 test(
   "an unreachable registry",
@@ -95,7 +100,11 @@ test(
 
 for (const [what, body, message] of [
   ["no JSON", "<html>", /ServerCheckResponse: the body is not JSON: <html>/],
-  ["a refusal", '{"resultCode":500,"errorCode":500,"message":"go away","success":false}', /Nacos refused ServerCheckRequest: go away \(code 500\)/],
+  [
+    "a refusal",
+    '{"resultCode":500,"errorCode":500,"message":"go away","success":false}',
+    /Nacos refused ServerCheckRequest: go away \(code 500\)/,
+  ],
   ["an empty answer", "{}", /Nacos refused ServerCheckRequest: no reason given/],
 ] as const) {
   test(
@@ -103,7 +112,11 @@ for (const [what, body, message] of [
     withLeakCheck(async () => {
       const server = new RpcServer(createRpcEnvironment(createRuntime()));
       server.add(Request, {
-        request: () => create(PayloadSchema, { metadata: { type: "ServerCheckResponse" }, body: { value: new TextEncoder().encode(body) } }),
+        request: () =>
+          create(PayloadSchema, {
+            metadata: { type: "ServerCheckResponse" },
+            body: { value: new TextEncoder().encode(body) },
+          }),
       });
       const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
       assert.match(await errorWith({ servers: at(port) }), message);
@@ -123,7 +136,9 @@ test(
 );
 
 /** Nacos's login: its status codes for a wrong password are its own. */
-function loginServer(accept: (form: URLSearchParams) => boolean): Promise<{ readonly server: Server; readonly port: number; readonly seen: string[] }> {
+function loginServer(
+  accept: (form: URLSearchParams) => boolean,
+): Promise<{ readonly server: Server; readonly port: number; readonly seen: string[] }> {
   const seen: string[] = [];
   const server = createHttpServer((request, response) => {
     let form = "";
@@ -136,20 +151,29 @@ function loginServer(accept: (form: URLSearchParams) => boolean): Promise<{ read
       else response.writeHead(500).end("caused: User nacos not found or wrong password;");
     });
   });
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, seen, port: (server.address() as { port: number }).port })));
+  return new Promise((resolve) =>
+    server.listen(0, "127.0.0.1", () => resolve({ server, seen, port: (server.address() as { port: number }).port })),
+  );
 }
 
 test(
   "wrong credentials over HTTP: an error without the password; right ones work",
   withLeakCheck(async () => {
     const login = await loginServer((form) => form.get("username") === "nacos" && form.get("password") === "r&ght");
-    const host = await HostServer.start(createRpcEnvironment(createRuntime()), { port: 0, pid: process.pid, startingMs: 0 });
+    const host = await HostServer.start(createRpcEnvironment(createRuntime()), {
+      port: 0,
+      pid: process.pid,
+      startingMs: 0,
+    });
     const servers = at(host.port, login.port);
     const message = await errorWith({ servers, username: "nacos", password: "wr0ng" });
     assert.match(message, /login of nacos at 127\.0\.0\.1:\d+ was refused \(HTTP 500: .*wrong password/);
     assert.ok(!message.includes("wr0ng"));
     const registry = nacosRegistry(createRuntime(), nacosConfig({ servers, username: "nacos", password: "r&ght" }));
-    await until(() => registry.health.value.state === "up", () => "the session");
+    await until(
+      () => registry.health.value.state === "up",
+      () => "the session",
+    );
     assert.equal(login.seen.at(-1), "POST /nacos/v3/auth/user/login");
     await registry.close();
     await host.close();

@@ -1,11 +1,19 @@
 import { Backoff, Reconciler, type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
 import type { MappingEntry, RegistrationState } from "@dubhe/discovery";
 import type { ConfigEvent, ConfigListeners } from "./config-listeners.js";
-import { ABSENT_MD5, type ConfigName, type ConfigService, type ConfigValue, configKey, configNameProblem } from "./config-service.js";
+import {
+  ABSENT_MD5,
+  type ConfigName,
+  type ConfigService,
+  type ConfigValue,
+  configKey,
+  configNameProblem,
+} from "./config-service.js";
 import { toError } from "./errors.js";
+import type { NacosEventListener } from "./events.js";
 import { pause } from "./pause.js";
 import type { NacosSession, SessionObserver } from "./session.js";
-import { describeStatus } from "./subscriptions.js";
+import { describeStatus, RETRY_BACKOFF } from "./subscriptions.js";
 
 export interface KeeperCounters {
   publishes: number;
@@ -52,19 +60,28 @@ export class ConfigKeeper implements SessionObserver {
   readonly #service: ConfigService;
   readonly #listeners: ConfigListeners;
   readonly #session: NacosSession;
+  readonly #onEvent: NacosEventListener | undefined;
   readonly #kept = new Map<string, Kept>();
   /** Another number = check again. */
   readonly #wanted: Reconciler<string, number>;
   #nextCheck = 1;
 
-  constructor(runtime: Runtime, session: NacosSession, service: ConfigService, listeners: ConfigListeners) {
+  constructor(
+    runtime: Runtime,
+    session: NacosSession,
+    service: ConfigService,
+    listeners: ConfigListeners,
+    onEvent?: NacosEventListener,
+  ) {
     this.#runtime = runtime;
     this.#session = session;
+    this.#onEvent = onEvent;
     this.#service = service;
     this.#listeners = listeners;
     this.#wanted = new Reconciler<string, number>(runtime, {
       apply: (key, check, { signal }) => (check === undefined ? Promise.resolve() : this.#apply(key, signal)),
       onError: (key, error) => this.#each(key, (entry) => entry.set("failed", toError(error))),
+      backoff: RETRY_BACKOFF,
       paused: true,
       concurrency: 32,
     });
@@ -122,6 +139,7 @@ export class ConfigKeeper implements SessionObserver {
     if (event.kind === "error" || kept === undefined || !kept.metOnce) return;
     if (unmet(kept, event.value) === undefined) return;
     this.counters.healed += 1;
+    this.#onEvent?.({ kind: "healing", ...kept.name });
     this.#each(key, (entry) => entry.set("pending", undefined));
     this.#check(key);
   }
@@ -152,6 +170,7 @@ export class ConfigKeeper implements SessionObserver {
       signal.throwIfAborted();
       if (result === "published") {
         refusals.clear();
+        this.#onEvent?.({ kind: "published", ...kept.name, forced });
         value = await this.#readBack(kept, value, signal);
       } else {
         this.counters.refused += 1;

@@ -1,11 +1,18 @@
 import { Reconciler, type Runtime, type Timer } from "@dubhe/concurrency";
-import { type ConfigName, type ConfigService, type ConfigValue, configKey, configNameProblem } from "./config-service.js";
+import {
+  type ConfigName,
+  type ConfigService,
+  type ConfigValue,
+  configKey,
+  configNameProblem,
+} from "./config-service.js";
 import { toError } from "./errors.js";
+import type { NacosEventListener } from "./events.js";
 import { asString } from "./json.js";
 import { ListenBatch } from "./listen-batch.js";
 import { StreamType } from "./messages.js";
 import type { NacosSession, SessionObserver } from "./session.js";
-import { describeStatus } from "./subscriptions.js";
+import { describeStatus, RETRY_BACKOFF } from "./subscriptions.js";
 
 /** `value` undefined = there is no such configuration. */
 export type ConfigEvent =
@@ -50,10 +57,18 @@ const CONCURRENCY = 64;
  * what changed is queried, and a key that does not exist costs no query at all.
  */
 export class ConfigListeners implements SessionObserver {
-  readonly counters: ConfigListenerCounters = { listens: 0, queries: 0, notifications: 0, delivered: 0, errors: 0, repaired: 0 };
+  readonly counters: ConfigListenerCounters = {
+    listens: 0,
+    queries: 0,
+    notifications: 0,
+    delivered: 0,
+    errors: 0,
+    repaired: 0,
+  };
   readonly #runtime: Runtime;
   readonly #session: NacosSession;
   readonly #service: ConfigService;
+  readonly #onEvent: NacosEventListener | undefined;
   readonly #listeners = new Map<string, Listener>();
   /** The desired value is a number: another one = look again. */
   readonly #wanted: Reconciler<string, number>;
@@ -61,18 +76,22 @@ export class ConfigListeners implements SessionObserver {
   #nextLook = 1;
   #relisten: Timer | undefined;
 
-  constructor(runtime: Runtime, session: NacosSession, service: ConfigService) {
+  constructor(runtime: Runtime, session: NacosSession, service: ConfigService, onEvent?: NacosEventListener) {
     this.#runtime = runtime;
     this.#session = session;
     this.#service = service;
+    this.#onEvent = onEvent;
     this.#batch = new ListenBatch(runtime.clock, (contexts, listen) => service.listen(contexts, listen));
     this.#wanted = new Reconciler<string, number>(runtime, {
       apply: (key, look, { signal, epoch }) => this.#apply(key, look, signal, epoch),
       onError: (key, error) => this.#failed(key, toError(error)),
+      backoff: RETRY_BACKOFF,
       paused: true,
       concurrency: CONCURRENCY,
     });
-    session.onPush(StreamType.configChangeNotify, (body) => this.#notified({ group: asString(body.group), dataId: asString(body.dataId) }));
+    session.onPush(StreamType.configChangeNotify, (body) =>
+      this.#notified({ group: asString(body.group), dataId: asString(body.dataId) }),
+    );
     session.addObserver(this);
   }
 
@@ -81,7 +100,16 @@ export class ConfigListeners implements SessionObserver {
     const key = configKey(name);
     let listener = this.#listeners.get(key);
     if (listener === undefined) {
-      listener = { name, sinks: new Set(), value: undefined, seq: 0, lastError: undefined, epoch: 0, armedIn: 0, stale: false };
+      listener = {
+        name,
+        sinks: new Set(),
+        value: undefined,
+        seq: 0,
+        lastError: undefined,
+        epoch: 0,
+        armedIn: 0,
+        stale: false,
+      };
       this.#listeners.set(key, listener);
       this.#look(key);
     }
@@ -173,6 +201,7 @@ export class ConfigListeners implements SessionObserver {
     listener.seq += 1;
     listener.lastError = undefined;
     this.counters.delivered += 1;
+    this.#onEvent?.({ kind: "config", ...listener.name, epoch, present: value !== undefined });
     this.#emit(listener, { kind: "config", epoch, seq: listener.seq, value });
   }
 

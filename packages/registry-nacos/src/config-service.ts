@@ -1,6 +1,6 @@
 import { NacosError } from "./errors.js";
 import { asString } from "./json.js";
-import { type ConfigListenContext, ErrorCode, readChangedConfigs, RequestType } from "./messages.js";
+import { type ConfigListenContext, ErrorCode, RequestType, readChangedConfigs } from "./messages.js";
 import { firstParamProblem } from "./param-rules.js";
 import type { NacosSession } from "./session.js";
 
@@ -43,7 +43,12 @@ export class ConfigService {
   }
 
   /** `casMd5`: "" = whatever is there; {@link ABSENT_MD5} = must be absent; else the md5 that must be there. */
-  async publish(name: ConfigName, content: string, casMd5: string, signal?: AbortSignal): Promise<"published" | "refused"> {
+  async publish(
+    name: ConfigName,
+    content: string,
+    casMd5: string,
+    signal?: AbortSignal,
+  ): Promise<"published" | "refused"> {
     const body = { ...this.#body(name), content, casMd5, additionMap: { type: "text" } };
     try {
       await this.#session.request(RequestType.configPublish, body, signal);
@@ -59,8 +64,17 @@ export class ConfigService {
   }
 
   /** Adds listeners, or removes them; returns the keys whose content differs from the md5 given. All or none succeed. */
-  async listen(contexts: readonly (ConfigName & { readonly md5: string })[], listen: boolean, signal?: AbortSignal): Promise<ReadonlySet<string>> {
-    const configListenContexts: ConfigListenContext[] = contexts.map(({ group, dataId, md5 }) => ({ group, dataId, tenant: this.#tenant, md5 }));
+  async listen(
+    contexts: readonly (ConfigName & { readonly md5: string })[],
+    listen: boolean,
+    signal?: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    const configListenContexts: ConfigListenContext[] = contexts.map(({ group, dataId, md5 }) => ({
+      group,
+      dataId,
+      tenant: this.#tenant,
+      md5,
+    }));
     const body = { module: "config", tenant: this.#tenant, listen, configListenContexts };
     const answer = await this.#session.request(RequestType.configBatchListen, body, signal);
     return new Set(readChangedConfigs(answer).map(configKey));

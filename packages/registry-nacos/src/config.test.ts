@@ -36,7 +36,10 @@ test("everything at once", () => {
 
 test("the gRPC port can be named, for all servers", () => {
   const { servers } = parseNacosUrl("nacos://a:1,b:2?grpc-port=77");
-  assert.deepEqual(servers.map(({ grpcPort }) => grpcPort), [77, 77]);
+  assert.deepEqual(
+    servers.map(({ grpcPort }) => grpcPort),
+    [77, 77],
+  );
 });
 
 const wrong: readonly (readonly [string, RegExp])[] = [
@@ -60,15 +63,28 @@ const wrong: readonly (readonly [string, RegExp])[] = [
 ];
 for (const [url, message] of wrong) {
   test(`${url} is refused`, () => {
-    assert.throws(() => parseNacosUrl(url), (error) => error instanceof NacosConfigError && message.test(error.message));
+    assert.throws(
+      () => parseNacosUrl(url),
+      (error) => error instanceof NacosConfigError && message.test(error.message),
+    );
   });
 }
 
 test("no error shows a password", () => {
-  for (const url of ["nacos://user:secret@h?x=1", "nacos://user:secret@h:0", "nacos://h?username=u&password=secret&tls=q"]) {
-    assert.throws(() => parseNacosUrl(url), (error: Error) => !error.message.includes("secret") && error.message.includes("***"));
+  for (const url of [
+    "nacos://user:secret@h?x=1",
+    "nacos://user:secret@h:0",
+    "nacos://h?username=u&password=secret&tls=q",
+  ]) {
+    assert.throws(
+      () => parseNacosUrl(url),
+      (error: Error) => !error.message.includes("secret") && error.message.includes("***"),
+    );
   }
-  assert.equal(redactUrl("nacos://u:p@h:1?username=a&password=b&group=c"), "nacos://***@h:1?username=***&password=***&group=c");
+  assert.equal(
+    redactUrl("nacos://u:p@h:1?username=a&password=b&group=c"),
+    "nacos://***@h:1?username=***&password=***&group=c",
+  );
 });
 
 test("the id is the same for every order of servers, and has no secret", () => {
@@ -82,5 +98,8 @@ test("the id is the same for every order of servers, and has no secret", () => {
 test("the object form is checked as well", () => {
   assert.equal(nacosConfig({ servers: [{ host: "h", grpcPort: 5 }] }).servers[0]?.grpcPort, 5);
   assert.throws(() => nacosConfig({ servers: [] }), /at least one server/);
-  assert.throws(() => nacosConfig({ servers: ["h"], gruop: "x" } as never), /unknown option of a Nacos registry "gruop"; did you mean "group"\?/);
+  assert.throws(
+    () => nacosConfig({ servers: ["h"], gruop: "x" } as never),
+    /unknown option of a Nacos registry "gruop"; did you mean "group"\?/,
+  );
 });

@@ -85,14 +85,17 @@ const PARAMETERS: readonly string[] = [
  */
 export function parseNacosUrl(text: string, application = ""): NacosConfig {
   const url = parseRegistryUrl(text, PARAMETERS);
-  if (url.scheme !== "nacos") throw new NacosConfigError(`${redactUrl(text)}: the scheme must be nacos, not ${url.scheme}`);
-  if (url.hosts.length === 0) throw new NacosConfigError(`${redactUrl(text)}: no host; write nacos://127.0.0.1:${DEFAULT_HTTP_PORT}`);
+  if (url.scheme !== "nacos")
+    throw new NacosConfigError(`${redactUrl(text)}: the scheme must be nacos, not ${url.scheme}`);
+  if (url.hosts.length === 0)
+    throw new NacosConfigError(`${redactUrl(text)}: no host; write nacos://127.0.0.1:${DEFAULT_HTTP_PORT}`);
   const get = (name: string): string | undefined => url.parameters.get(name);
   const grpcPort = port(get("grpc-port"), "grpc-port", text);
   const backup = (get("backup") ?? "").split(",").filter((host) => host !== "");
   const hosts = [...url.hosts, ...backup.map((host) => parseHost(host, text))];
   const timeout = get("timeout");
-  if (timeout !== undefined && !(Number(timeout) > 0)) throw new NacosConfigError(`${redactUrl(text)}: timeout must be a number of ms, not "${timeout}"`);
+  if (timeout !== undefined && !(Number(timeout) > 0))
+    throw new NacosConfigError(`${redactUrl(text)}: timeout must be a number of ms, not "${timeout}"`);
   return nacosConfig({
     servers: hosts.map((host) => ({
       host: host.host,
@@ -113,7 +116,8 @@ export function parseNacosUrl(text: string, application = ""): NacosConfig {
 /** @throws NacosConfigError for what is wrong or unknown. */
 export function nacosConfig(init: NacosConfigInit): NacosConfig {
   for (const key of Object.keys(init)) {
-    if (!(INIT_KEYS as readonly string[]).includes(key)) throw new NacosConfigError(unknownMessage("option of a Nacos registry", key, INIT_KEYS));
+    if (!(INIT_KEYS as readonly string[]).includes(key))
+      throw new NacosConfigError(unknownMessage("option of a Nacos registry", key, INIT_KEYS));
   }
   if (init.servers.length === 0) throw new NacosConfigError("a Nacos registry needs at least one server");
   const namespace = init.namespace || DEFAULT_NAMESPACE;
@@ -123,7 +127,8 @@ export function nacosConfig(init: NacosConfigInit): NacosConfig {
     ["group", group],
   ]);
   if (problem !== undefined) throw new NacosConfigError(problem);
-  if ((init.username ?? "") === "" && (init.password ?? "") !== "") throw new NacosConfigError("a password for Nacos needs a user name");
+  if ((init.username ?? "") === "" && (init.password ?? "") !== "")
+    throw new NacosConfigError("a password for Nacos needs a user name");
   const path = (init.contextPath ?? "/nacos").replace(/\/+$/, "");
   return Object.freeze({
     servers: Object.freeze(init.servers.map(serverAddress)),
@@ -163,9 +168,13 @@ export function tenantOf(namespace: string): string {
 
 function serverAddress(server: NacosConfigInit["servers"][number]): ServerAddress {
   const given = typeof server === "string" ? parseHost(server, server) : server;
-  const httpPort = ("httpPort" in given ? given.httpPort : "port" in given ? given.port : undefined) ?? DEFAULT_HTTP_PORT;
+  const httpPort =
+    ("httpPort" in given ? given.httpPort : "port" in given ? given.port : undefined) ?? DEFAULT_HTTP_PORT;
   const grpcPort = ("grpcPort" in given ? given.grpcPort : undefined) ?? httpPort + GRPC_PORT_OFFSET;
-  if (grpcPort > 65_535) throw new NacosConfigError(`the gRPC port of ${given.host}:${httpPort} would be ${grpcPort}; name it with grpc-port`);
+  if (grpcPort > 65_535)
+    throw new NacosConfigError(
+      `the gRPC port of ${given.host}:${httpPort} would be ${grpcPort}; name it with grpc-port`,
+    );
   return Object.freeze({ host: given.host, httpPort, grpcPort });
 }
 

@@ -8,7 +8,9 @@ export class NacosError extends Error {
   readonly errorCode: number;
 
   constructor(requestType: string, status: Pick<ResponseStatus, "resultCode" | "errorCode" | "message">) {
-    super(`Nacos refused ${requestType}: ${status.message || "no reason given"} (code ${status.errorCode || status.resultCode})`);
+    super(
+      `Nacos refused ${requestType}: ${status.message || "no reason given"} (code ${status.errorCode || status.resultCode})`,
+    );
     this.requestType = requestType;
     this.resultCode = status.resultCode;
     this.errorCode = status.errorCode;

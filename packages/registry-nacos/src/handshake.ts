@@ -1,7 +1,7 @@
 import type { Clock } from "@dubhe/concurrency";
 import { NacosError } from "./errors.js";
 import { asBoolean, asString, type JsonObject } from "./json.js";
-import { ERROR_RESPONSE, isServerStarting, readStatus, RequestType, StreamType } from "./messages.js";
+import { ERROR_RESPONSE, isServerStarting, RequestType, readStatus, StreamType } from "./messages.js";
 import { abortable, pause } from "./pause.js";
 import type { Envelope } from "./payload.js";
 import type { Link } from "./transport.js";
@@ -53,7 +53,8 @@ async function serverCheck(link: Link, options: HandshakeOptions): Promise<JsonO
     const answer = await ask(link, RequestType.serverCheck, { module: "internal" }, options);
     const status = readStatus(answer.body);
     if (status.success && answer.type !== ERROR_RESPONSE) return answer.body;
-    if (!isServerStarting(status.errorCode) || attempt >= STARTING_RETRIES) throw new NacosError(RequestType.serverCheck, status);
+    if (!isServerStarting(status.errorCode) || attempt >= STARTING_RETRIES)
+      throw new NacosError(RequestType.serverCheck, status);
     await pause(options.clock, STARTING_RETRY_MS, options.signal);
     options.signal.throwIfAborted();
   }

@@ -21,11 +21,15 @@ const instances = fc
 test("an instance comes back from the wire as it was", () => {
   fc.assert(
     fc.property(instances, (instance) => {
-      const wire = JSON.parse(JSON.stringify({ ...instanceToWire(instance), instanceId: "x" })) as Record<string, unknown>;
+      const wire = JSON.parse(JSON.stringify({ ...instanceToWire(instance), instanceId: "x" })) as Record<
+        string,
+        unknown
+      >;
       const { instances: read, malformed } = readServiceInfo({ hosts: [wire], lastRefTime: 5 }, "shop");
       assert.deepEqual(malformed, []);
       assert.ok(read[0] !== undefined && sameInstance(read[0], instance), JSON.stringify([read[0], instance]));
     }),
+    { seed: 1, numRuns: 300 },
   );
 });
 
@@ -49,17 +53,31 @@ test("weights of others are read in their scale", () => {
     [Number.NaN, 100],
   ];
   for (const [wire, weight] of cases) assert.equal(weightFromWire(wire), weight, `${wire}`);
-  fc.assert(fc.property(fc.integer({ min: 0, max: 10_000 }), (weight) => weightFromWire(weightToWire(weight)) === weight));
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 10_000 }), (weight) => weightFromWire(weightToWire(weight)) === weight),
+    { seed: 1, numRuns: 300 },
+  );
 });
 
 test("garbage among the hosts is named, and hides no other (D-25)", () => {
   const good = { ip: "10.0.0.1", port: 1 };
-  const hosts = [null, "x", {}, { ip: "10.0.0.2" }, { ip: "10.0.0.3", port: "70000" }, { ip: "10.0.0.4", port: "81", weight: "7", metadata: null }, good];
+  const hosts = [
+    null,
+    "x",
+    {},
+    { ip: "10.0.0.2" },
+    { ip: "10.0.0.3", port: "70000" },
+    { ip: "10.0.0.4", port: "81", weight: "7", metadata: null },
+    good,
+  ];
   const { instances: read, malformed } = readServiceInfo({ hosts }, "shop");
-  assert.deepEqual(read.map(({ host, port, weight }) => [host, port, weight]), [
-    ["10.0.0.4", 81, 7],
-    ["10.0.0.1", 1, 100],
-  ]);
+  assert.deepEqual(
+    read.map(({ host, port, weight }) => [host, port, weight]),
+    [
+      ["10.0.0.4", 81, 7],
+      ["10.0.0.1", 1, 100],
+    ],
+  );
   assert.equal(malformed.length, 5);
   assert.match(malformed[4]?.reason ?? "", /port is "70000"/);
 });
@@ -70,6 +88,7 @@ test("any JSON at all is read without throwing", () => {
       const snapshot = readServiceInfo({ hosts, lastRefTime }, "shop");
       fingerprint(snapshot);
     }),
+    { seed: 1, numRuns: 300 },
   );
 });
 
@@ -79,15 +98,19 @@ test("flags are read; missing ones are true", () => {
     { ip: "b", port: 1 },
   ];
   const { instances: read } = readServiceInfo({ hosts }, "shop");
-  assert.deepEqual(read.map(({ healthy, enabled }) => [healthy, enabled]), [
-    [false, false],
-    [true, true],
-  ]);
+  assert.deepEqual(
+    read.map(({ healthy, enabled }) => [healthy, enabled]),
+    [
+      [false, false],
+      [true, true],
+    ],
+  );
 });
 
 test("of two at one address, the one that takes calls counts, else the later", () => {
   const twin = (healthy: boolean, from: string): object => ({ ip: "a", port: 1, healthy, metadata: { from } });
-  const pick = (...hosts: object[]): unknown => readServiceInfo({ hosts }, "shop").instances.map(({ metadata }) => metadata.from);
+  const pick = (...hosts: object[]): unknown =>
+    readServiceInfo({ hosts }, "shop").instances.map(({ metadata }) => metadata.from);
   assert.deepEqual(pick(twin(true, "x"), twin(true, "y")), ["y"]);
   assert.deepEqual(pick(twin(true, "x"), twin(false, "y")), ["x"]);
   assert.deepEqual(pick(twin(false, "x"), twin(true, "y")), ["y"]);
@@ -95,14 +118,21 @@ test("of two at one address, the one that takes calls counts, else the later", (
 
 test("the fingerprint is blind to order, and to nothing else", () => {
   fc.assert(
-    fc.property(fc.uniqueArray(instances, { selector: (i) => `${i.host}:${i.port}`, minLength: 1, maxLength: 5 }), fc.nat(), (list, n) => {
-      const base = { instances: list, malformed: [] };
-      assert.equal(fingerprint(base), fingerprint({ instances: list.slice().reverse(), malformed: [] }));
-      const at = n % list.length;
-      const changed = list.map((instance, index) => (index === at ? createInstance({ ...instance, weight: (instance.weight + 1) % 10_000 }) : instance));
-      assert.notEqual(fingerprint(base), fingerprint({ instances: changed, malformed: [] }));
-      assert.notEqual(fingerprint(base), fingerprint({ instances: list.slice(1), malformed: [] }));
-    }),
+    fc.property(
+      fc.uniqueArray(instances, { selector: (i) => `${i.host}:${i.port}`, minLength: 1, maxLength: 5 }),
+      fc.nat(),
+      (list, n) => {
+        const base = { instances: list, malformed: [] };
+        assert.equal(fingerprint(base), fingerprint({ instances: list.slice().reverse(), malformed: [] }));
+        const at = n % list.length;
+        const changed = list.map((instance, index) =>
+          index === at ? createInstance({ ...instance, weight: (instance.weight + 1) % 10_000 }) : instance,
+        );
+        assert.notEqual(fingerprint(base), fingerprint({ instances: changed, malformed: [] }));
+        assert.notEqual(fingerprint(base), fingerprint({ instances: list.slice(1), malformed: [] }));
+      },
+    ),
+    { seed: 1, numRuns: 300 },
   );
 });
 
@@ -112,7 +142,7 @@ test("service names lose their group", () => {
 });
 
 test("what a server would refuse is known before it is asked", () => {
-  const instance = { ip: "10.0.0.1", port: 1, metadata: { a: "x".repeat(1023) } };
+  const instance = { ip: "10.0.0.1", port: 1, clusterName: "DEFAULT", metadata: { a: "x".repeat(1023) } };
   assert.equal(instanceProblem(instance), undefined);
   assert.match(instanceProblem({ ...instance, metadata: { a: "x".repeat(1024) } }) ?? "", /should not exceed 1024/);
   assert.match(instanceProblem({ ...instance, port: 65_536 }) ?? "", /between 0 and 65535/);

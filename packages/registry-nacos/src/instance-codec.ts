@@ -53,7 +53,14 @@ export function applicationOf(serviceName: string): string {
 export function fingerprint({ instances, malformed }: Pick<ServiceSnapshot, "instances" | "malformed">): string {
   const lines = instances.map((instance) => {
     const metadata = Object.entries(instance.metadata).sort(([a], [b]) => (a < b ? -1 : 1));
-    return JSON.stringify([instance.host, instance.port, instance.weight, instance.healthy, instance.enabled, metadata]);
+    return JSON.stringify([
+      instance.host,
+      instance.port,
+      instance.weight,
+      instance.healthy,
+      instance.enabled,
+      metadata,
+    ]);
   });
   return [...lines.sort(), ...malformed.map(({ id, reason }) => `!${id} ${reason}`).sort()].join("\n");
 }
@@ -68,7 +75,15 @@ function readHost(host: unknown, application: string, index: number): Instance |
   const { [DISABLED_KEY]: disabled, ...metadata } = asStringMap(host.metadata);
   if (disabled !== undefined) {
     const [weight = "", healthy] = disabled.split(",");
-    return createInstance({ application, host: ip, port, weight: Number(weight), healthy: healthy === "true", enabled: false, metadata });
+    return createInstance({
+      application,
+      host: ip,
+      port,
+      weight: Number(weight),
+      healthy: healthy === "true",
+      enabled: false,
+      metadata,
+    });
   }
   return createInstance({
     application,

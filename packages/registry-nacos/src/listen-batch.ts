@@ -46,7 +46,8 @@ export class ListenBatch {
     this.#scheduled = false;
     for (const kind of ["unlisten", "listen"] as const) {
       const all = this.#waiting[kind].splice(0);
-      for (let start = 0; start < all.length; start += MAX_BATCH) void this.#request(all.slice(start, start + MAX_BATCH), kind === "listen");
+      for (let start = 0; start < all.length; start += MAX_BATCH)
+        void this.#request(all.slice(start, start + MAX_BATCH), kind === "listen");
     }
   }
 

@@ -26,6 +26,7 @@ export class NacosLoginError extends Error {
 /** 3.x first; a 2.x server has only the second, and a 3.1 one both. */
 const LOGIN_PATHS: readonly string[] = ["/v3/auth/user/login", "/v1/auth/login"];
 const MAX_QUOTED = 120;
+const MIN_TTL_MS = 10_000;
 
 /**
  * Obtains and keeps an access token, which every request then carries. Tokens are renewed when 90 % of their time is
@@ -38,6 +39,7 @@ export class Login {
   readonly #post: PostForm;
   #headers: Readonly<Record<string, string>> = {};
   #renewAt = 0;
+  #renewing: Promise<void> | undefined;
 
   constructor(runtime: Runtime, credentials: Credentials, contextPath: string, post: PostForm = postForm) {
     this.#runtime = runtime;
@@ -56,8 +58,18 @@ export class Login {
     return this.#renewAt;
   }
 
-  /** Logs in again. Rejects with a NacosLoginError that names the server and the user, never the password. */
-  async renew(server: ServerAddress, signal: AbortSignal): Promise<void> {
+  /**
+   * Logs in again; one login at a time, whoever asks. Rejects with a NacosLoginError that names the server and the user,
+   * never the password.
+   */
+  renew(server: ServerAddress, signal: AbortSignal): Promise<void> {
+    this.#renewing ??= this.#login(server, signal).finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #login(server: ServerAddress, signal: AbortSignal): Promise<void> {
     const { username, password } = this.#credentials;
     const form = new URLSearchParams({ username, password }).toString();
     let refusal = "";
@@ -67,7 +79,9 @@ export class Login {
       refusal = `HTTP ${answer.status}: ${answer.body.slice(0, MAX_QUOTED).replaceAll(password || "\0", "***")}`;
       if (answer.status !== 404 && answer.status !== 410) break;
     }
-    throw new NacosLoginError(`login of ${username} at ${httpAddress(server)} was refused (${refusal}); check user name and password`);
+    throw new NacosLoginError(
+      `login of ${username} at ${httpAddress(server)} was refused (${refusal}); check user name and password`,
+    );
   }
 
   async #try(server: ServerAddress, path: string, form: string, signal: AbortSignal): Promise<HttpAnswer> {
@@ -91,7 +105,8 @@ export class Login {
     const data = answer.accessToken === undefined ? asObject(answer.data) : answer;
     const accessToken = asString(data.accessToken);
     if (accessToken === "") return false;
-    const ttlMs = asNumber(data.tokenTtl, 18_000) * 1_000;
+    // Never 0: a login a millisecond would be an attack.
+    const ttlMs = Math.max(MIN_TTL_MS, asNumber(data.tokenTtl, 18_000) * 1_000);
     this.#headers = { accessToken };
     this.#renewAt = this.#runtime.clock.now() + ttlMs * 0.9;
     return true;
@@ -123,7 +138,9 @@ const postForm: PostForm = (server, path, form, signal) =>
           if (size > MAX_ANSWER_BYTES) call.destroy(new Error("the answer is too long for a login"));
           else chunks.push(chunk);
         });
-        answer.on("end", () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
+        answer.on("end", () =>
+          resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }),
+        );
         answer.on("error", reject);
       },
     );

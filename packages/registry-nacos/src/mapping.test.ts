@@ -8,7 +8,8 @@ const applications = (events: readonly MappingEvent[]): readonly string[] | unde
   const last = events.filter((event) => event.kind === "mapping").at(-1);
   return last?.kind === "mapping" ? last.applications : undefined;
 };
-const count = (bench: RegistryBench, type: string): number => bench.network.requests.filter((name) => name === type).length;
+const count = (bench: RegistryBench, type: string): number =>
+  bench.network.requests.filter((name) => name === type).length;
 
 async function started() {
   const bench = new RegistryBench(new VirtualClock());
@@ -185,9 +186,16 @@ test("metadata is published once, found under both places, and garbage there is 
   assert.equal(count(bench, "ConfigPublishRequest"), 1);
   assert.deepEqual(await bench.resolves(registry.metadata.fetch("shop", info.revision, signal)), info);
   bench.publish('{"app":"go","revision":"r","services":{}}', "go:r", "DEFAULT_GROUP");
-  assert.equal((await bench.resolves(registry.metadata.fetch("go", "r", signal)))?.app, "go", "where dubbo-go keeps its second copy");
+  assert.equal(
+    (await bench.resolves(registry.metadata.fetch("go", "r", signal)))?.app,
+    "go",
+    "where dubbo-go keeps its second copy",
+  );
   bench.publish("<html>", "bad", "r");
-  await assert.rejects(bench.resolves(registry.metadata.fetch("bad", "r", signal)), /metadata of bad, revision r: metadata is not JSON/);
+  await assert.rejects(
+    bench.resolves(registry.metadata.fetch("bad", "r", signal)),
+    /metadata of bad, revision r: metadata is not JSON/,
+  );
   await bench.end();
 });
 
@@ -200,6 +208,7 @@ test("inspect tells the state, and no secret", async () => {
   await bench.clock.advance(100);
   const text = JSON.stringify(registry.inspect());
   assert.ok(!text.includes("s3cret"));
-  for (const part of ["com.Foo", "10.0.0.1:1", "confirmed", "settled"]) assert.ok(text.includes(part), `${part} in ${text}`);
+  for (const part of ["com.Foo", "10.0.0.1:1", "confirmed", "settled"])
+    assert.ok(text.includes(part), `${part} in ${text}`);
   await bench.end();
 });

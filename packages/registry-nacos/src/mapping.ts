@@ -1,4 +1,10 @@
-import { addToMapping, type MappingEntry, type MappingEvent, parseMapping, type ServiceNameMapping } from "@dubhe/discovery";
+import {
+  addToMapping,
+  type MappingEntry,
+  type MappingEvent,
+  parseMapping,
+  type ServiceNameMapping,
+} from "@dubhe/discovery";
 import type { ConfigKeeper } from "./config-keeper.js";
 import type { ConfigListeners } from "./config-listeners.js";
 
@@ -17,11 +23,13 @@ export class NacosMapping implements ServiceNameMapping {
   }
 
   watch(serviceInterface: string, sink: (event: MappingEvent) => void): AsyncDisposable {
-    if (this.#watched.has(serviceInterface)) throw new Error(`the mapping of ${serviceInterface} is watched already: share the watch`);
+    if (this.#watched.has(serviceInterface))
+      throw new Error(`the mapping of ${serviceInterface} is watched already: share the watch`);
     this.#watched.add(serviceInterface);
     const listening = this.#listeners.listen({ group: MAPPING_GROUP, dataId: serviceInterface }, (event) => {
       if (event.kind === "error") sink(event);
-      else sink({ kind: "mapping", epoch: event.epoch, seq: event.seq, applications: parseMapping(event.value?.content) });
+      else
+        sink({ kind: "mapping", epoch: event.epoch, seq: event.seq, applications: parseMapping(event.value?.content) });
     });
     return {
       [Symbol.asyncDispose]: () => {
@@ -32,6 +40,8 @@ export class NacosMapping implements ServiceNameMapping {
   }
 
   add(serviceInterface: string, application: string): MappingEntry {
-    return this.#keeper.keep({ group: MAPPING_GROUP, dataId: serviceInterface }, (content) => addToMapping(content, application));
+    return this.#keeper.keep({ group: MAPPING_GROUP, dataId: serviceInterface }, (content) =>
+      addToMapping(content, application),
+    );
   }
 }

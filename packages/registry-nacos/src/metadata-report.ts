@@ -1,4 +1,10 @@
-import { type MappingEntry, type MetadataInfo, type MetadataReport, parseMetadataInfo, stringifyMetadataInfo } from "@dubhe/discovery";
+import {
+  type MappingEntry,
+  type MetadataInfo,
+  type MetadataReport,
+  parseMetadataInfo,
+  stringifyMetadataInfo,
+} from "@dubhe/discovery";
 import type { ConfigKeeper } from "./config-keeper.js";
 import type { ConfigService } from "./config-service.js";
 import { DEFAULT_GROUP } from "./messages.js";
@@ -32,6 +38,8 @@ export class NacosMetadataReport implements MetadataReport {
 
   publish(info: MetadataInfo): MappingEntry {
     const text = stringifyMetadataInfo(info);
-    return this.#keeper.keep({ group: info.revision, dataId: info.app }, (content) => (content === text ? undefined : text));
+    return this.#keeper.keep({ group: info.revision, dataId: info.app }, (content) =>
+      content === text ? undefined : text,
+    );
   }
 }

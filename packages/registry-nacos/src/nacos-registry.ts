@@ -12,20 +12,22 @@ import type {
 import { ConfigKeeper } from "./config-keeper.js";
 import { ConfigListeners } from "./config-listeners.js";
 import { ConfigService } from "./config-service.js";
+import type { NacosEventListener } from "./events.js";
+import { asArray, asNumber, asString } from "./json.js";
 import { NacosMapping } from "./mapping.js";
-import { NacosMetadataReport } from "./metadata-report.js";
-import { HealthObserver } from "./registry-health.js";
-import { Registrations } from "./registrations.js";
 import { RequestType } from "./messages.js";
+import { NacosMetadataReport } from "./metadata-report.js";
+import { Registrations } from "./registrations.js";
+import { HealthObserver } from "./registry-health.js";
 import type { NacosSession } from "./session.js";
 import { type NamingScope, Subscriptions } from "./subscriptions.js";
-import { asArray, asNumber, asString } from "./json.js";
 
 export interface NacosRegistryOptions extends NamingScope {
   readonly id: string;
   /** Of the configurations: "" for the namespace `public`. */
   readonly tenant: string;
   readonly session: NacosSession;
+  readonly onEvent?: NacosEventListener | undefined;
   /** Further state for `inspect()`. */
   inspect?(): object;
   /** After the session has ended. */
@@ -53,16 +55,16 @@ export class NacosRegistry implements Registry {
   #closing: Promise<void> | undefined;
 
   constructor(runtime: Runtime, options: NacosRegistryOptions) {
-    const { session, namespace, group } = options;
+    const { session, namespace, group, onEvent } = options;
     this.id = options.id;
     this.#options = options;
     this.#health = new HealthObserver(runtime);
     // The order of the observers is the order of the redo.
-    this.#subscriptions = new Subscriptions(runtime, session, { namespace, group });
-    this.#registrations = new Registrations(runtime, session, { namespace, group });
+    this.#subscriptions = new Subscriptions(runtime, session, { namespace, group }, onEvent);
+    this.#registrations = new Registrations(runtime, session, { namespace, group }, onEvent);
     const configs = new ConfigService(session, options.tenant);
-    this.#listeners = new ConfigListeners(runtime, session, configs);
-    this.#keeper = new ConfigKeeper(runtime, session, configs, this.#listeners);
+    this.#listeners = new ConfigListeners(runtime, session, configs, onEvent);
+    this.#keeper = new ConfigKeeper(runtime, session, configs, this.#listeners, onEvent);
     this.mapping = new NacosMapping(this.#listeners, this.#keeper);
     this.metadata = new NacosMetadataReport(session, configs, this.#keeper);
     session.addObserver(this.#health);
@@ -87,7 +89,15 @@ export class NacosRegistry implements Registry {
     const names = new Set<string>();
     await session.ready(signal);
     for (let pageNo = 1; ; pageNo++) {
-      const body = { module: "naming", namespace, groupName: group, serviceName: "", pageNo, pageSize: LIST_PAGE, selector: "" };
+      const body = {
+        module: "naming",
+        namespace,
+        groupName: group,
+        serviceName: "",
+        pageNo,
+        pageSize: LIST_PAGE,
+        selector: "",
+      };
       const answer = await session.request(RequestType.serviceList, body, signal);
       const page = asArray(answer.serviceNames).map((name) => asString(name));
       for (const name of page) if (!name.startsWith("providers:") && !name.startsWith("consumers:")) names.add(name);

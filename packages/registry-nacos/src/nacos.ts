@@ -2,6 +2,7 @@ import type { Runtime } from "@dubhe/concurrency";
 import type { RpcEnvironment } from "@dubhe/rpc";
 import { createRpcEnvironment } from "@dubhe/rpc";
 import { type NacosConfig, registryId, tenantOf } from "./config.js";
+import type { NacosEventListener } from "./events.js";
 import { Login, type PostForm } from "./login.js";
 import { NacosRegistry } from "./nacos-registry.js";
 import { RpcTransport } from "./rpc-transport.js";
@@ -18,6 +19,7 @@ export interface NacosRegistryExtras {
   readonly transport?: Transport;
   /** How a login is sent. Default: HTTP. */
   readonly post?: PostForm;
+  readonly onEvent?: NacosEventListener;
 }
 
 /**
@@ -25,19 +27,30 @@ export interface NacosRegistryExtras {
  * connected comes into force then.
  */
 export function nacosRegistry(runtime: Runtime, config: NacosConfig, extras: NacosRegistryExtras = {}): NacosRegistry {
-  const transport = extras.transport ?? new RpcTransport(extras.env ?? createRpcEnvironment(runtime), { tls: config.tls });
+  const transport =
+    extras.transport ?? new RpcTransport(extras.env ?? createRpcEnvironment(runtime), { tls: config.tls });
   const { username, password = "" } = config;
   const tenant = tenantOf(config.namespace);
+  const onEvent = guarded(runtime, extras.onEvent);
   const session = new NacosSession(runtime, {
     transport,
     servers: config.servers,
-    login: username === undefined ? undefined : new Login(runtime, { username, password }, config.contextPath, extras.post),
+    login:
+      username === undefined ? undefined : new Login(runtime, { username, password }, config.contextPath, extras.post),
     timeoutMs: config.timeoutMs,
     clientVersion: CLIENT_VERSION,
     tenant,
     labels: clientLabels(config.application),
+    onEvent,
   });
-  return new NacosRegistry(runtime, { id: registryId(config), namespace: config.namespace, group: config.group, tenant, session });
+  return new NacosRegistry(runtime, {
+    id: registryId(config),
+    namespace: config.namespace,
+    group: config.group,
+    tenant,
+    session,
+    onEvent,
+  });
 }
 
 /**
@@ -46,4 +59,16 @@ export function nacosRegistry(runtime: Runtime, config: NacosConfig, extras: Nac
  */
 export function clientLabels(application: string): Record<string, string> {
   return { source: "sdk", module: "naming", AppName: application || "unknown" };
+}
+
+/** A listener that throws is reported and harms nobody. */
+export function guarded(runtime: Runtime, onEvent: NacosEventListener | undefined): NacosEventListener | undefined {
+  if (onEvent === undefined) return undefined;
+  return (event) => {
+    try {
+      onEvent(event);
+    } catch (error) {
+      runtime.report(error, "onEvent of a Nacos registry");
+    }
+  };
 }

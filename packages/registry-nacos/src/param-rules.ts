@@ -12,15 +12,16 @@ interface Rule {
 
 const IDENTIFIER = /^[a-zA-Z0-9\-_:.]*$/;
 
-export type CheckedParam = "namespaceId/tenant" | "dataId" | "group" | "serviceName" | "ip";
+export type CheckedParam = "namespaceId/tenant" | "dataId" | "group" | "serviceName" | "cluster" | "ip";
 
 const RULES: Readonly<Record<CheckedParam, Rule>> = {
   "namespaceId/tenant": { maxLength: 64, pattern: /^[\w-]*$/ },
   dataId: { maxLength: 256, pattern: IDENTIFIER },
   group: { maxLength: 128, pattern: IDENTIFIER },
-  // Neither blanks nor CJK, no "@@" inside, no "@" in front.
-  serviceName: { maxLength: 512, pattern: /^(?!@)((?!@@)[^\u4E00-\u9FA5\s])*$/ },
-  ip: { maxLength: 128, pattern: /^[^\u4E00-\u9FA5]*$/ },
+  // No "@@", no "@" in front, and from the second character on neither blanks (Java's: ASCII only) nor CJK.
+  serviceName: { maxLength: 512, pattern: /^(?!@).((?!@@)[^\u4E00-\u9FA5 \t\n\v\f\r])*$/ },
+  cluster: { maxLength: 64, pattern: /^[\w-]*$/ },
+  ip: { maxLength: 128, pattern: /^[^\u4E00-\u9FA5 \t\n\v\f\r]*$/ },
 };
 
 /** Keys and values of an instance's metadata together, in characters. */
@@ -29,8 +30,12 @@ const MAX_METADATA_LENGTH = 1_024;
 /** Why the server refuses `value`, in its words; undefined when it accepts. */
 export function paramProblem(param: CheckedParam, value: string): string | undefined {
   const rule = RULES[param];
-  if (value.length > rule.maxLength) return `Param '${param}' is illegal, the param length should not exceed ${rule.maxLength}.`;
-  if (!rule.pattern.test(value)) return `Param '${param}' is illegal, illegal characters should not appear in the param.`;
+  // Whether a param may be missing is for others to say.
+  if (value === "") return undefined;
+  if (value.length > rule.maxLength)
+    return `Param '${param}' is illegal, the param length should not exceed ${rule.maxLength}.`;
+  if (!rule.pattern.test(value))
+    return `Param '${param}' is illegal, illegal characters should not appear in the param.`;
   return undefined;
 }
 
@@ -43,13 +48,20 @@ export function firstParamProblem(params: readonly (readonly [CheckedParam, stri
   return undefined;
 }
 
-export function instanceProblem(instance: Pick<InstanceBody, "ip" | "port" | "metadata">): string | undefined {
-  const { ip, port, metadata } = instance;
-  const problem = paramProblem("ip", ip);
+export function instanceProblem(
+  instance: Pick<InstanceBody, "ip" | "port" | "clusterName" | "metadata">,
+): string | undefined {
+  const { ip, port, clusterName, metadata } = instance;
+  const problem = firstParamProblem([
+    ["ip", ip],
+    ["cluster", clusterName],
+  ]);
   if (problem !== undefined) return problem;
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) return "Param 'port' is illegal, the value should be between 0 and 65535.";
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    return "Param 'port' is illegal, the value should be between 0 and 65535.";
   let length = 0;
   for (const [key, value] of Object.entries(metadata)) length += key.length + value.length;
-  if (length > MAX_METADATA_LENGTH) return `Param 'Metadata' is illegal, the param length should not exceed ${MAX_METADATA_LENGTH}.`;
+  if (length > MAX_METADATA_LENGTH)
+    return `Param 'Metadata' is illegal, the param length should not exceed ${MAX_METADATA_LENGTH}.`;
   return undefined;
 }

@@ -25,12 +25,17 @@ export function encodePayload(type: string, body: object, headers: Readonly<Reco
   });
 }
 
-/** @throws NacosProtocolError when there is no type or the body is not a JSON object. */
+/** @throws NacosProtocolError when there is no type or the body is not a JSON object. An empty body is an empty object. */
 export function decodePayload(payload: Payload): Envelope {
   const type = payload.metadata?.type ?? "";
   if (type === "") throw new NacosProtocolError("a message without a type");
+  const empty = (payload.body?.value.length ?? 0) === 0;
+  return { type, headers: payload.metadata?.headers ?? {}, body: empty ? {} : decodeBody(type, payload) };
+}
+
+/** @throws NacosProtocolError when the body is not a JSON object. */
+export function decodeBody(type: string, payload: Payload): JsonObject {
   const bytes = payload.body?.value ?? new Uint8Array();
-  if (bytes.length === 0) return { type, headers: payload.metadata?.headers ?? {}, body: {} };
   let text: string;
   try {
     text = decoder.decode(bytes);
@@ -44,5 +49,5 @@ export function decodePayload(payload: Payload): Envelope {
     throw new NacosProtocolError(`${type}: the body is not JSON: ${text.slice(0, MAX_QUOTED)}`);
   }
   if (!isObject(body)) throw new NacosProtocolError(`${type}: the body is not an object: ${text.slice(0, MAX_QUOTED)}`);
-  return { type, headers: payload.metadata?.headers ?? {}, body };
+  return body;
 }

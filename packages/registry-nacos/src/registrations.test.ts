@@ -14,7 +14,8 @@ test("several ports are one publication, and one of them leaves without the othe
   assert.deepEqual(lastPorts(events), [1, 2, 3]);
   const start = events.length;
   for (let revision = 1; revision <= 10; revision++) {
-    for (const [n, registration] of registrations.entries()) registration.update(bench.instance(n + 1, { metadata: { revision: String(revision) } }));
+    for (const [n, registration] of registrations.entries())
+      registration.update(bench.instance(n + 1, { metadata: { revision: String(revision) } }));
     await bench.clock.advance(revision * 30);
   }
   const disposed = registrations[2]?.[Symbol.asyncDispose]();
@@ -35,7 +36,8 @@ test("after twenty restarts, with 30 % of the requests failing, every instance i
   const providers = [bench.open(), bench.open(), bench.open()];
   const applications = Array.from({ length: 10 }, (_, n) => `app${n}`);
   providers.forEach((provider, p) => {
-    for (const application of applications) for (const port of [1, 2, 3]) provider.register(bench.instance(100 * (p + 1) + port, { application }));
+    for (const application of applications)
+      for (const port of [1, 2, 3]) provider.register(bench.instance(100 * (p + 1) + port, { application }));
   });
   bench.network.fault = () => {
     if (bench.random.next() >= 0.3) return undefined;
@@ -49,7 +51,8 @@ test("after twenty restarts, with 30 % of the requests failing, every instance i
   }
   await bench.clock.advance(120_000);
   bench.network.fault = () => undefined;
-  for (const application of applications) assert.deepEqual(bench.ports(application), [101, 102, 103, 201, 202, 203, 301, 302, 303], application);
+  for (const application of applications)
+    assert.deepEqual(bench.ports(application), [101, 102, 103, 201, 202, 203, 301, 302, 303], application);
   await bench.end();
 });
 
@@ -59,7 +62,10 @@ test("a refused registration is failed, with the server's words, and goes on try
   let refuse = true;
   bench.network.fault = (type) =>
     refuse && type === "InstanceRequest"
-      ? { type: "InstanceResponse", body: { resultCode: 500, errorCode: 403, message: "no permission", success: false } }
+      ? {
+          type: "InstanceResponse",
+          body: { resultCode: 500, errorCode: 403, message: "no permission", success: false },
+        }
       : undefined;
   const registration = bench.open().register(bench.instance(1));
   await bench.clock.advance(200);
@@ -78,7 +84,10 @@ test("too much metadata is known to be refused without asking, and an update hea
   const registration = bench.open().register(bench.instance(1, { metadata: { huge: "x".repeat(2_000) } }));
   await bench.clock.advance(200);
   assert.equal(registration.state.value, "failed");
-  assert.match(registration.error?.message ?? "", /10\.0\.0\.1:1 of shop: Param 'Metadata' is illegal, the param length should not exceed 1024/);
+  assert.match(
+    registration.error?.message ?? "",
+    /10\.0\.0\.1:1 of shop: Param 'Metadata' is illegal, the param length should not exceed 1024/,
+  );
   assert.ok(!bench.network.requests.includes("InstanceRequest"));
   registration.update(bench.instance(1));
   await bench.clock.advance(200);
@@ -141,7 +150,10 @@ test("the identity of an instance cannot be updated", async () => {
   bench.start();
   const registration = bench.open().register(bench.instance(1));
   assert.throws(() => registration.update(bench.instance(2)), /the identity must stay/);
-  assert.throws(() => registration.update(createInstance({ application: "other", host: "10.0.0.1", port: 1 })), TypeError);
+  assert.throws(
+    () => registration.update(createInstance({ application: "other", host: "10.0.0.1", port: 1 })),
+    TypeError,
+  );
   await bench.end();
 });
 

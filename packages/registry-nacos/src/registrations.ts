@@ -1,19 +1,17 @@
 import { Reconciler, type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
 import { type Instance, instanceKey, type Registration, type RegistrationState, sameInstance } from "@dubhe/discovery";
 import { toError } from "./errors.js";
+import type { NacosEventListener } from "./events.js";
 import { instanceToWire } from "./instance-codec.js";
 import { RequestType } from "./messages.js";
 import { instanceProblem } from "./param-rules.js";
 import type { NacosSession, SessionObserver } from "./session.js";
-import { describeStatus, type NamingScope } from "./subscriptions.js";
-
-/** The whole set of instances that this connection publishes for an application. Never empty. */
-type InstanceSet = readonly Instance[];
+import { describeStatus, type NamingScope, RETRY_BACKOFF } from "./subscriptions.js";
 
 /**
  * What this process publishes. On a Nacos connection there is one publication per service, and each request replaces it
- * (tried): a second single registration would silently overwrite the first (dubbo-go #2581). So the desired value is
- * always the whole set of an application, and every change sends all of it; subscribers never see a gap.
+ * (tried): a second single registration would silently overwrite the first (dubbo-go #2581). So every change of an
+ * application sends all of it, made when it is sent; subscribers never see a gap.
  *
  * A Nacos server lets several connections publish the same address, and shows both: nobody's leftover can stand in the
  * way of ours, and ours goes with our connection.
@@ -24,21 +22,30 @@ export class Registrations implements SessionObserver {
   readonly #scope: NamingScope;
   /** By application, in the order of `register`. */
   readonly #registrations = new Map<string, Set<NacosRegistration>>();
-  readonly #wanted: Reconciler<string, InstanceSet>;
+  /** One instance of what was sent last, by application: a withdrawal must name one. */
+  readonly #sent = new Map<string, Instance>();
+  /** The desired value is a number: another one = the set has changed. */
+  readonly #wanted: Reconciler<string, number>;
+  #nextChange = 1;
   #closed = false;
 
-  constructor(runtime: Runtime, session: NacosSession, scope: NamingScope) {
+  constructor(runtime: Runtime, session: NacosSession, scope: NamingScope, onEvent?: NacosEventListener) {
     this.#runtime = runtime;
     this.#session = session;
     this.#scope = scope;
-    this.#wanted = new Reconciler<string, InstanceSet>(runtime, {
-      apply: (application, instances, context) => this.#apply(application, instances, context.attempted, context.signal),
-      onError: (application, error) => this.#each(application, (registration) => registration.failed(toError(error))),
+    this.#wanted = new Reconciler<string, number>(runtime, {
+      apply: (application, change, { signal }) => this.#apply(application, change !== undefined, signal),
+      onError: (application, error) => {
+        onEvent?.({ kind: "registration-failed", application, error: toError(error) });
+        this.#each(application, (registration) => registration.failed(toError(error)));
+      },
       // Settled = the server has the newest set, which is the set of all registrations of the application.
       onStatus: (application, status) => {
-        if (status?.state === "settled") this.#each(application, (registration) => registration.confirmed());
+        if (status?.state !== "settled") return;
+        onEvent?.({ kind: "registered", application, instances: this.#registrations.get(application)?.size ?? 0 });
+        this.#each(application, (registration) => registration.confirmed());
       },
-      equals: (a, b) => a.length === b.length && a.every((instance, index) => instance === b[index]),
+      backoff: RETRY_BACKOFF,
       paused: true,
     });
     session.addObserver(this);
@@ -60,14 +67,16 @@ export class Registrations implements SessionObserver {
   }
 
   onUp(epoch: number): void {
-    for (const application of this.#registrations.keys()) this.#each(application, (registration) => registration.pending());
+    for (const application of this.#registrations.keys())
+      this.#each(application, (registration) => registration.pending());
     this.#wanted.invalidate(epoch);
     this.#wanted.resume();
   }
 
   onDown(error: Error): void {
     this.#wanted.pause();
-    for (const application of this.#registrations.keys()) this.#each(application, (registration) => registration.waits(error));
+    for (const application of this.#registrations.keys())
+      this.#each(application, (registration) => registration.waits(error));
   }
 
   inspect(): object {
@@ -90,13 +99,16 @@ export class Registrations implements SessionObserver {
     this.#registrations.clear();
   }
 
-  async #apply(application: string, instances: InstanceSet | undefined, attempted: InstanceSet | undefined, signal: AbortSignal): Promise<void> {
-    if (instances === undefined) {
-      const any = attempted?.[0];
+  async #apply(application: string, wanted: boolean, signal: AbortSignal): Promise<void> {
+    const instances = wanted ? this.#instancesOf(application) : [];
+    const [first] = instances;
+    if (first === undefined) {
+      const any = this.#sent.get(application);
       if (any === undefined) return;
       // Takes the whole publication of this connection away, whatever instance it names.
       const body = { ...this.#service(application), type: "deregisterInstance", instance: instanceToWire(any) };
       await this.#session.request(RequestType.instance, body, signal);
+      this.#sent.delete(application);
       return;
     }
     const bodies = instances.map(instanceToWire);
@@ -105,20 +117,29 @@ export class Registrations implements SessionObserver {
       const problem = instanceProblem(body);
       if (problem !== undefined) throw new Error(`${body.ip}:${body.port} of ${application}: ${problem}`);
     }
+    this.#sent.set(application, first);
     if (bodies.length === 1) {
-      await this.#session.request(RequestType.instance, { ...this.#service(application), type: "registerInstance", instance: bodies[0] }, signal);
+      await this.#session.request(
+        RequestType.instance,
+        { ...this.#service(application), type: "registerInstance", instance: bodies[0] },
+        signal,
+      );
     } else {
       const body = { ...this.#service(application), type: "batchRegisterInstance", instances: bodies };
       await this.#session.request(RequestType.batchInstance, body, signal);
     }
   }
 
-  /** The newest registration of an address is the one that counts. */
   #changed(application: string): void {
+    if (this.#registrations.has(application)) this.#wanted.want(application, this.#nextChange++);
+    else this.#wanted.unwant(application);
+  }
+
+  /** The newest registration of an address is the one that counts. */
+  #instancesOf(application: string): Instance[] {
     const byAddress = new Map<string, Instance>();
     this.#each(application, ({ instance }) => byAddress.set(instanceKey(instance), instance));
-    if (byAddress.size === 0) this.#wanted.unwant(application);
-    else this.#wanted.want(application, [...byAddress.values()]);
+    return [...byAddress.values()];
   }
 
   async #dispose(registration: NacosRegistration): Promise<void> {
@@ -175,7 +196,9 @@ class NacosRegistration implements Registration {
   update(instance: Instance): void {
     const { application } = this.#instance;
     if (instance.application !== application || instanceKey(instance) !== instanceKey(this.#instance)) {
-      throw new TypeError(`update of ${instanceKey(this.#instance)} of ${application} to ${instanceKey(instance)} of ${instance.application}: the identity must stay`);
+      throw new TypeError(
+        `update of ${instanceKey(this.#instance)} of ${application} to ${instanceKey(instance)} of ${instance.application}: the identity must stay`,
+      );
     }
     if (this.#disposed !== undefined || sameInstance(instance, this.#instance)) return;
     this.#instance = instance;

@@ -10,7 +10,13 @@ import { MemoryNetwork } from "./test-support/memory-network.js";
 for (const failing of [false, true]) {
   registryContract(`Nacos client in virtual time${failing ? ", a tenth of the requests fails" : ""}`, {
     // Reading metadata is not retried here: whoever asked does that.
-    capabilities: ["garbage", "restart", "drop-session", "wipe-mapping", ...(failing ? [] : (["metadata-report"] as const))],
+    capabilities: [
+      "garbage",
+      "restart",
+      "drop-session",
+      "wipe-mapping",
+      ...(failing ? [] : (["metadata-report"] as const)),
+    ],
     settleMs: 60_000,
     async create(): Promise<RegistryHarness> {
       const { runtime, clock, random } = testRuntime({ seed: 7 });
@@ -18,7 +24,9 @@ for (const failing of [false, true]) {
       const [server] = config.servers;
       if (server === undefined) throw new Error("no server");
       const network = new MemoryNetwork(runtime);
-      if (failing) network.fault = () => (random.next() < 0.1 ? (random.next() < 0.5 ? "lose-answer" : new Error("injected")) : undefined);
+      if (failing)
+        network.fault = () =>
+          random.next() < 0.1 ? (random.next() < 0.5 ? "lose-answer" : new Error("injected")) : undefined;
       network.start(server);
       const opened: Registry[] = [];
       return {

@@ -1,9 +1,15 @@
-import { type Client, createServiceClient, DedicatedChannel, type EndpointTarget, type RpcEnvironment } from "@dubhe/rpc";
+import {
+  type Client,
+  createServiceClient,
+  DedicatedChannel,
+  type EndpointTarget,
+  type RpcEnvironment,
+} from "@dubhe/rpc";
 import { BiRequestStream, type Payload, Request } from "../gen/nacos_grpc_pb.js";
 import type { NacosTlsOptions } from "./config.js";
 import { toError } from "./errors.js";
 import { OutboundQueue } from "./outbound-queue.js";
-import { decodePayload, encodePayload, type Envelope } from "./payload.js";
+import { decodePayload, type Envelope, encodePayload } from "./payload.js";
 import type { Link, LinkRequestOptions, ServerAddress, Transport } from "./transport.js";
 
 export interface RpcTransportOptions {

@@ -12,7 +12,8 @@ const b: ServerAddress = { host: "b", httpPort: 8848, grpcPort: 9848 };
 function bench(options: Partial<SessionOptions> = {}, post?: PostForm) {
   const { runtime, clock, reports } = testRuntime();
   const network = new MemoryNetwork(runtime);
-  const login = post === undefined ? undefined : new Login(runtime, { username: "nacos", password: "s3cret" }, "/nacos", post);
+  const login =
+    post === undefined ? undefined : new Login(runtime, { username: "nacos", password: "s3cret" }, "/nacos", post);
   const session = new NacosSession(runtime, {
     transport: network,
     servers: [a],
@@ -24,7 +25,10 @@ function bench(options: Partial<SessionOptions> = {}, post?: PostForm) {
     ...options,
   });
   const log: string[] = [];
-  session.addObserver({ onUp: (epoch) => log.push(`up ${epoch}`), onDown: (error) => log.push(`down ${error.message}`) });
+  session.addObserver({
+    onUp: (epoch) => log.push(`up ${epoch}`),
+    onDown: (error) => log.push(`down ${error.message}`),
+  });
   const state = (): string => session.state.value.kind;
   const close = async (): Promise<void> => {
     const closed = session.close();
@@ -53,11 +57,15 @@ test("the handshake waits for SetupAck, and then requests are answered", async (
 
 test("a server that does not negotiate abilities is probed until it knows the connection", async () => {
   const { clock, network, session, state, close } = bench();
-  network.corrupt = (type, body) => (type === "ServerCheckResponse" ? { ...body, supportAbilityNegotiation: false } : body);
+  network.corrupt = (type, body) =>
+    type === "ServerCheckResponse" ? { ...body, supportAbilityNegotiation: false } : body;
   let refusals = 3;
   network.fault = (type) => {
     if (type !== "HealthCheckRequest" || refusals-- <= 0) return undefined;
-    return { type: "ErrorResponse", body: { resultCode: 500, errorCode: 301, message: "Connection is unregistered.", success: false } };
+    return {
+      type: "ErrorResponse",
+      body: { resultCode: 500, errorCode: 301, message: "Connection is unregistered.", success: false },
+    };
   };
   network.start(a);
   session.start();
@@ -131,7 +139,10 @@ test("a lost connection is a new epoch, and the server gets rid of the old one",
   assert.equal(lost.aborted, true);
   assert.match(log[1] ?? "", /down a:9848: ECONNRESET/);
   await clock.advance(1_000);
-  assert.deepEqual(log.filter((line) => line.startsWith("up")), ["up 1", "up 2"]);
+  assert.deepEqual(
+    log.filter((line) => line.startsWith("up")),
+    ["up 1", "up 2"],
+  );
   assert.equal(network.linksOf(a), 1);
   await close();
 });
@@ -173,11 +184,17 @@ test("a server that does not know the connection any more gets a new one", async
     network.start(a);
     session.start();
     await clock.advance(6_000);
-    network.fault = (type) => (type === "X" ? { type: "ErrorResponse", body: { resultCode: 500, errorCode, message: "who?", success: false } } : undefined);
+    network.fault = (type) =>
+      type === "X"
+        ? { type: "ErrorResponse", body: { resultCode: 500, errorCode, message: "who?", success: false } }
+        : undefined;
     const refused = assert.rejects(session.request("X", {}), /Nacos refused X: who\?/);
     await clock.advance(2_000);
     await refused;
-    assert.deepEqual(log.filter((line) => line.startsWith("up")), ["up 1", "up 2"]);
+    assert.deepEqual(
+      log.filter((line) => line.startsWith("up")),
+      ["up 1", "up 2"],
+    );
     await close();
   }
 });
@@ -210,7 +227,10 @@ test("pushes reach their handler, in order, and only of the present session", as
   await close();
 });
 
-const token = (accessToken: string, tokenTtl: number): { status: number; body: string } => ({ status: 200, body: JSON.stringify({ accessToken, tokenTtl }) });
+const token = (accessToken: string, tokenTtl: number): { status: number; body: string } => ({
+  status: 200,
+  body: JSON.stringify({ accessToken, tokenTtl }),
+});
 
 test("every request carries the token, which is renewed when 90 % of its time is over", async () => {
   let logins = 0;
@@ -245,13 +265,20 @@ test("a 403 is answered by one new login and one more try, however many requests
   };
   network.fault = (type) => {
     if (type !== "ConfigQueryRequest" || current === valid) return undefined;
-    return { type: "ErrorResponse", body: { resultCode: 500, errorCode: 403, message: "token expired", success: false } };
+    return {
+      type: "ErrorResponse",
+      body: { resultCode: 500, errorCode: 403, message: "token expired", success: false },
+    };
   };
   network.start(a);
   session.start();
   await clock.advance(100);
   valid = "t2";
-  const answers = [1, 2, 3].map((n) => session.request("ConfigQueryRequest", { group: "g", dataId: `d${n}` }).then(undefined, (error: Error) => error.message));
+  const answers = [1, 2, 3].map((n) =>
+    session
+      .request("ConfigQueryRequest", { group: "g", dataId: `d${n}` })
+      .then(undefined, (error: Error) => error.message),
+  );
   await clock.advance(100);
   for (const answer of await Promise.all(answers)) assert.match(String(answer), /config data not exist/);
   assert.equal(logins, 2);
@@ -271,7 +298,10 @@ test("wrong credentials are an error that names the user, never the password, an
   network.start(a);
   session.start();
   await clock.advance(1_000);
-  assert.match(log[0] ?? "", /login of nacos at a:8848 was refused \(HTTP 500: user not found for \*\*\*\); check user name and password/);
+  assert.match(
+    log[0] ?? "",
+    /login of nacos at a:8848 was refused \(HTTP 500: user not found for \*\*\*\); check user name and password/,
+  );
   assert.ok(session.lastError?.cause instanceof NacosLoginError || session.lastError instanceof NacosLoginError);
   assert.equal(network.connects, 0, "nothing is told to a server before the login");
   right = true;

@@ -1,14 +1,23 @@
 import { Backoff, type BackoffOptions, ClosedError, type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
 import { NacosError, NacosUnavailableError, toError } from "./errors.js";
+import type { NacosEventListener } from "./events.js";
 import { handshake } from "./handshake.js";
+import { HealthWatch } from "./health-watch.js";
 import { asNumber, asString, type JsonObject } from "./json.js";
 import type { Login } from "./login.js";
-import { ERROR_RESPONSE, readStatus, RequestType, StreamType } from "./messages.js";
+import { ERROR_RESPONSE, readStatus, StreamType } from "./messages.js";
 import { pause } from "./pause.js";
 import type { Envelope } from "./payload.js";
 import { ServerList } from "./server-list.js";
 import type { SessionState } from "./session-state.js";
-import { GRPC_PORT_OFFSET, grpcAddress, type Link, type ServerAddress, type Transport } from "./transport.js";
+import {
+  GRPC_PORT_OFFSET,
+  grpcAddress,
+  httpAddress,
+  type Link,
+  type ServerAddress,
+  type Transport,
+} from "./transport.js";
 
 /** Told of sessions in the turn in which they come and go, in the order of adding. */
 export interface SessionObserver {
@@ -37,6 +46,7 @@ export interface SessionOptions {
   readonly reconnectSpreadMs?: number;
   /** Pause after a failed attempt. Default 100 ms .. 10 s. */
   readonly backoff?: BackoffOptions;
+  readonly onEvent?: NacosEventListener | undefined;
   /** Runs between the handshake and `onUp`. */
   established?(link: SessionLink, signal: AbortSignal): Promise<void>;
 }
@@ -53,20 +63,18 @@ export interface SessionCounters {
   logins: number;
 }
 
-/** As the Go client: a silent session is probed every 5 s and given up when a probe is not answered. */
-const HEALTH_CHECK_MS = 5_000;
-const HEALTH_TIMEOUT_MS = 3_000;
-/** A second, quick probe: a main thread that was blocked makes the first one late, not the server dead. */
-const SECOND_PROBE_MS = 1_000;
 /** A session that lasted less is no success: the next one waits for the backoff. */
 const GOOD_SESSION_MS = 5_000;
 const CLOSE_BOUND_MS = 1_000;
 
+/** Keeps the process alive while a session is being made: whoever waits for it has no other handle yet. */
+const HOLD_MS = 15_000;
+
 interface Current {
   readonly link: Link;
   readonly server: ServerAddress;
+  readonly health: HealthWatch;
   readonly lost: AbortController;
-  lastActiveAt: number;
 }
 
 /**
@@ -98,7 +106,6 @@ export class NacosSession {
   #nextRequest = 1;
   #lastError: Error | undefined;
   #preferred: ServerAddress | undefined;
-  #renewing: Promise<void> | undefined;
   #ended: Promise<void> | undefined;
 
   constructor(runtime: Runtime, options: SessionOptions) {
@@ -106,7 +113,12 @@ export class NacosSession {
     this.#options = options;
     this.#servers = new ServerList(options.servers, runtime.random);
     this.#backoff = new Backoff(runtime.random, { maxMs: 10_000, ...options.backoff });
-    this.#state = new WatchedCell<SessionState>(runtime, { kind: "connecting", since: this.#wallTime(), server: undefined, lastError: undefined });
+    this.#state = new WatchedCell<SessionState>(runtime, {
+      kind: "connecting",
+      since: this.#wallTime(),
+      server: undefined,
+      lastError: undefined,
+    });
   }
 
   get state(): Watched<SessionState> {
@@ -157,7 +169,7 @@ export class NacosSession {
     } catch (error) {
       if (!(error instanceof NacosError && error.forbidden) || this.#options.login === undefined) throw error;
       // Unless another request has brought a new token meanwhile.
-      if (this.#headers() === used) await this.#renew(current.server, current.lost.signal);
+      if (this.#headers() === used) await this.#login(this.#options.login, current.server, current.lost.signal);
       return await this.#ask(current.link, type, body, signal);
     }
   }
@@ -168,14 +180,20 @@ export class NacosSession {
    */
   async ready(signal?: AbortSignal): Promise<void> {
     if (this.up) return;
-    const settled = (state: SessionState): boolean => state.kind === "up" || state.kind === "waiting" || state.kind === "closed";
+    const settled = (state: SessionState): boolean =>
+      state.kind === "up" || state.kind === "waiting" || state.kind === "closed";
     if (this.#lastError === undefined) await this.#state.until(settled, signal);
     if (!this.up) throw this.unavailable();
   }
 
   unavailable(): NacosUnavailableError {
-    const why = this.#closing.signal.aborted ? "the registry is closed" : (this.#lastError?.message ?? "still connecting");
-    return new NacosUnavailableError(`no session with Nacos: ${why}`, this.#lastError === undefined ? {} : { cause: this.#lastError });
+    const why = this.#closing.signal.aborted
+      ? "the registry is closed"
+      : (this.#lastError?.message ?? "still connecting");
+    return new NacosUnavailableError(
+      `no session with Nacos: ${why}`,
+      this.#lastError === undefined ? {} : { cause: this.#lastError },
+    );
   }
 
   /** Ends the session and makes no other. Bounded; never rejects. */
@@ -203,7 +221,7 @@ export class NacosSession {
         if (closing.aborted) return;
         this.counters.connectFailures += 1;
         delay = this.#backoff.next();
-        this.#down(describe(server, toError(error)), delay);
+        this.#down(server, describe(server, toError(error)), delay);
       }
       await pause(this.#runtime.clock, delay, closing);
     }
@@ -213,10 +231,17 @@ export class NacosSession {
   async #oneSession(server: ServerAddress): Promise<number> {
     const { clock, random } = this.#runtime;
     this.counters.connects += 1;
-    this.#state.set({ kind: "connecting", since: this.#wallTime(), server: grpcAddress(server), lastError: this.#lastError });
-    const current = await this.#establish(server);
+    this.#options.onEvent?.({ kind: "connecting", server: grpcAddress(server) });
+    this.#state.set({
+      kind: "connecting",
+      since: this.#wallTime(),
+      server: grpcAddress(server),
+      lastError: this.#lastError,
+    });
+    const hold = clock.setTimeout(() => undefined, HOLD_MS, { ref: true });
+    const current = await this.#establish(server).finally(() => hold.cancel());
     const upAt = clock.now();
-    void this.#watchHealth(current);
+    void current.health.run(current.lost.signal);
     void this.#keepLoggedIn(current);
     const reason = (await current.link.closed) ?? new Error(`the session with ${grpcAddress(server)} was ended`);
     this.#current = undefined;
@@ -227,12 +252,11 @@ export class NacosSession {
     if (good) this.#backoff.reset();
     const spread = random.next() * (this.#options.reconnectSpreadMs ?? 500);
     const delay = this.#preferred !== undefined ? 0 : good ? spread : Math.max(spread, this.#backoff.next());
-    this.#down(describe(server, reason), delay);
+    this.#down(server, describe(server, reason), delay);
     return delay;
   }
 
   async #establish(server: ServerAddress): Promise<Current> {
-    const { clock } = this.#runtime;
     const attempt = new AbortController();
     const stop = (): void => attempt.abort(this.#closing.signal.reason);
     this.#closing.signal.addEventListener("abort", stop);
@@ -244,12 +268,22 @@ export class NacosSession {
     try {
       this.#closing.signal.throwIfAborted();
       if (this.#options.login !== undefined) await this.#login(this.#options.login, server, attempt.signal);
-      link = await this.#options.transport.connect(server, (message) => this.#received(link, message, acknowledged), attempt.signal);
+      link = await this.#options.transport.connect(
+        server,
+        (message) => this.#received(link, message, acknowledged),
+        attempt.signal,
+      );
       const { closed } = link;
-      void closed.then((reason) => attempt.abort(reason ?? new Error("the connection was closed during the handshake")));
+      void closed.then((reason) =>
+        attempt.abort(reason ?? new Error("the connection was closed during the handshake")),
+      );
       const connectionId = await this.#shakeHands(link, server, setupAck, attempt.signal);
       attempt.signal.throwIfAborted();
-      const current: Current = { link, server, lost: new AbortController(), lastActiveAt: clock.now() };
+      const health = new HealthWatch(this.#runtime.clock, link, () => {
+        this.counters.healthChecks += 1;
+        return this.#headers();
+      });
+      const current: Current = { link, server, health, lost: new AbortController() };
       this.#up(current, connectionId);
       return current;
     } catch (error) {
@@ -285,21 +319,26 @@ export class NacosSession {
     this.#epoch += 1;
     this.counters.sessions += 1;
     const epoch = this.#epoch;
-    this.#state.set({ kind: "up", since: this.#wallTime(), server: grpcAddress(current.server), epoch, connectionId });
+    const address = grpcAddress(current.server);
+    this.#state.set({ kind: "up", since: this.#wallTime(), server: address, epoch, connectionId });
+    this.#options.onEvent?.({ kind: "connected", server: address, epoch, connectionId });
     for (const observer of this.#observers) observer.onUp(epoch);
   }
 
-  #down(error: Error, retryInMs: number): void {
+  #down(server: ServerAddress, error: Error, retryInMs: number): void {
     this.#lastError = error;
+    this.#options.onEvent?.({ kind: "disconnected", server: grpcAddress(server), error, retryInMs });
     this.#state.set({ kind: "waiting", since: this.#wallTime(), error, failures: this.#backoff.attempts, retryInMs });
     for (const observer of this.#observers) observer.onDown(error);
   }
 
   #received(link: Link | undefined, message: Envelope, acknowledged: () => void): void {
-    if (link === undefined) return;
+    const current = this.#current;
+    // What an ended connection still had in its buffers is of no use to its successor.
+    if (link === undefined || (current !== undefined && current.link !== link)) return;
     this.counters.pushes += 1;
     const { type, body } = message;
-    if (this.#current?.link === link) this.#current.lastActiveAt = this.#runtime.clock.now();
+    current?.health.touch();
     if (type === StreamType.connectReset) this.#preferred = resetTarget(body);
     this.#pushHandlers.get(type)?.(body);
     if (ACKNOWLEDGED.has(type)) {
@@ -318,7 +357,7 @@ export class NacosSession {
         { requestId: String(this.#nextRequest++), ...body },
         { headers: this.#headers(), timeoutMs: this.#options.timeoutMs, ...(signal === undefined ? {} : { signal }) },
       );
-      if (this.#current?.link === link) this.#current.lastActiveAt = this.#runtime.clock.now();
+      if (this.#current?.link === link) this.#current.health.touch();
       const status = readStatus(answer.body);
       if (status.success && answer.type !== ERROR_RESPONSE) return answer.body;
       const refusal = new NacosError(type, status);
@@ -327,38 +366,6 @@ export class NacosSession {
     } catch (error) {
       this.counters.requestFailures += 1;
       throw error;
-    }
-  }
-
-  async #watchHealth(current: Current): Promise<void> {
-    const { clock } = this.#runtime;
-    const lost = current.lost.signal;
-    let failures = 0;
-    while (!lost.aborted) {
-      const idleMs = clock.now() - current.lastActiveAt;
-      if (failures === 0 && idleMs < HEALTH_CHECK_MS) {
-        await pause(clock, Math.max(1, HEALTH_CHECK_MS - idleMs), lost);
-        continue;
-      }
-      this.counters.healthChecks += 1;
-      const problem = await this.#probe(current.link, failures === 0 ? HEALTH_TIMEOUT_MS : SECOND_PROBE_MS, lost);
-      if (problem === undefined) {
-        failures = 0;
-        current.lastActiveAt = clock.now();
-      } else if (++failures === 2) {
-        current.link.destroy(new Error(`the server does not answer health checks (${problem})`));
-        return;
-      }
-    }
-  }
-
-  async #probe(link: Link, timeoutMs: number, signal: AbortSignal): Promise<string | undefined> {
-    try {
-      const { body } = await link.request(RequestType.healthCheck, { module: "internal" }, { headers: this.#headers(), timeoutMs, signal });
-      const status = readStatus(body);
-      return status.success ? undefined : `it answered ${status.message || status.errorCode}`;
-    } catch (error) {
-      return toError(error).message;
     }
   }
 
@@ -371,7 +378,7 @@ export class NacosSession {
       await pause(clock, Math.max(0, login.renewAt - clock.now()), lost.signal);
       if (lost.signal.aborted) return;
       try {
-        await this.#renew(server, lost.signal);
+        await this.#login(login, server, lost.signal);
         backoff.reset();
       } catch {
         // The old token is good for another tenth of its time; a 403 would come back here too.
@@ -380,19 +387,16 @@ export class NacosSession {
     }
   }
 
-  /** One login at a time, whoever asks. */
-  async #renew(server: ServerAddress, signal: AbortSignal): Promise<void> {
-    const { login } = this.#options;
-    if (login === undefined) return;
-    this.#renewing ??= this.#login(login, server, signal).finally(() => {
-      this.#renewing = undefined;
-    });
-    await this.#renewing;
-  }
-
   async #login(login: Login, server: ServerAddress, signal: AbortSignal): Promise<void> {
     this.counters.logins += 1;
-    await login.renew(server, signal);
+    const address = httpAddress(server);
+    try {
+      await login.renew(server, signal);
+      this.#options.onEvent?.({ kind: "login", server: address, error: undefined });
+    } catch (error) {
+      this.#options.onEvent?.({ kind: "login", server: address, error: toError(error) });
+      throw error;
+    }
   }
 
   #headers(): Readonly<Record<string, string>> {

@@ -5,7 +5,12 @@ import { lastPorts, RegistryBench } from "./test-support/registry-bench.js";
 
 const info = (lastRefTime: number, ports: readonly number[], name = "shop"): Record<string, unknown> => ({
   requestId: "1",
-  serviceInfo: { name, groupName: "DEFAULT_GROUP", lastRefTime, hosts: ports.map((port) => ({ ip: "10.0.0.1", port })) },
+  serviceInfo: {
+    name,
+    groupName: "DEFAULT_GROUP",
+    lastRefTime,
+    hosts: ports.map((port) => ({ ip: "10.0.0.1", port })),
+  },
 });
 
 async function watching() {
@@ -41,7 +46,10 @@ test("lists are ordered by lastRefTime: older ones are dropped, equally old ones
   await push(10, [1, 2, 3]);
   assert.deepEqual(lastPorts(events), [1, 2, 3]);
   const seqs = events.map((event) => (event.kind === "instances" ? event.seq : Number.NaN));
-  assert.deepEqual(seqs, seqs.slice().sort((a, b) => a - b));
+  assert.deepEqual(
+    seqs,
+    seqs.slice().sort((a, b) => a - b),
+  );
   await bench.end();
 });
 
@@ -90,7 +98,8 @@ test("group and name as some servers write them", async () => {
 test("a push that makes no sense changes nothing but what it says (D-22)", async () => {
   const { bench, events, push } = await watching();
   await push(1, [1]);
-  for (const body of [{}, { serviceInfo: null }, { serviceInfo: "x" }]) bench.network.push(bench.server, "NotifySubscriberRequest", body);
+  for (const body of [{}, { serviceInfo: null }, { serviceInfo: "x" }])
+    bench.network.push(bench.server, "NotifySubscriberRequest", body);
   await bench.clock.advance(50);
   assert.deepEqual(lastPorts(events), [1]);
   await bench.end();
@@ -100,10 +109,14 @@ test("a subscription that fails three times is retried, and says so (D-59)", asy
   const bench = new RegistryBench(new VirtualClock());
   bench.start();
   let failures = 3;
-  bench.network.fault = (type) => (type === "SubscribeServiceRequest" && failures-- > 0 ? new Error(`injected ${failures}`) : undefined);
+  bench.network.fault = (type) =>
+    type === "SubscribeServiceRequest" && failures-- > 0 ? new Error(`injected ${failures}`) : undefined;
   const { events } = bench.watch(bench.open());
   await bench.clock.advance(5_000);
-  assert.deepEqual(events.map(({ kind }) => kind), ["error", "error", "error", "instances"]);
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ["error", "error", "error", "instances"],
+  );
   await bench.end();
 });
 
@@ -119,7 +132,10 @@ test("without a server the first event is an error, and the same error is not re
   assert.deepEqual(others, []);
   bench.start();
   await bench.clock.advance(11_000);
-  assert.deepEqual(events.map(({ kind }) => kind), ["error", "instances"]);
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ["error", "instances"],
+  );
   await bench.end();
 });
 
@@ -135,10 +151,13 @@ test("a lost session is an error, then the first list of the next one, even if i
   };
   bench.network.breakLinks(bench.server);
   await bench.clock.advance(2_000);
-  assert.deepEqual(events.slice(before).map((event) => [event.kind, event.epoch]), [
-    ["error", 1],
-    ["instances", 2],
-  ]);
+  assert.deepEqual(
+    events.slice(before).map((event) => [event.kind, event.epoch]),
+    [
+      ["error", 1],
+      ["instances", 2],
+    ],
+  );
   await bench.end();
 });
 
@@ -155,7 +174,10 @@ test("a lost push is found by the query of every minute", async () => {
   assert.deepEqual(lastPorts(events), []);
   await bench.clock.advance(70_000);
   assert.deepEqual(lastPorts(events), [1]);
-  assert.equal((consumer.inspect() as { subscriptions: { counters: { repaired: number } } }).subscriptions.counters.repaired, 1);
+  assert.equal(
+    (consumer.inspect() as { subscriptions: { counters: { repaired: number } } }).subscriptions.counters.repaired,
+    1,
+  );
   await bench.end();
 });
 
@@ -171,14 +193,20 @@ test("refresh brings exactly one event, for several calls, in every state", asyn
   before = events.length;
   handle.refresh?.();
   await bench.clock.advance(100);
-  assert.deepEqual(events.slice(before).map(({ kind }) => kind), ["error"]);
+  assert.deepEqual(
+    events.slice(before).map(({ kind }) => kind),
+    ["error"],
+  );
   await bench.clock.advance(6_000);
   bench.network.kill(bench.server);
   await bench.clock.advance(1_000);
   before = events.length;
   handle.refresh?.();
   await bench.clock.advance(20);
-  assert.deepEqual(events.slice(before).map(({ kind }) => kind), ["error"]);
+  assert.deepEqual(
+    events.slice(before).map(({ kind }) => kind),
+    ["error"],
+  );
   await handle[Symbol.asyncDispose]();
   handle.refresh?.();
   await bench.clock.advance(100);

@@ -1,7 +1,8 @@
-import { type KeyStatus, Reconciler, type Runtime, type Timer } from "@dubhe/concurrency";
+import { type BackoffOptions, type KeyStatus, Reconciler, type Runtime, type Timer } from "@dubhe/concurrency";
 import type { Instance, InstancesEvent, InstancesWatch, MalformedInstance } from "@dubhe/discovery";
 import { toError } from "./errors.js";
-import { applicationOf, fingerprint, readServiceInfo } from "./instance-codec.js";
+import type { NacosEventListener } from "./events.js";
+import { applicationOf, fingerprint, readServiceInfo, type ServiceSnapshot } from "./instance-codec.js";
 import { asObject, asString, type JsonObject } from "./json.js";
 import { RequestType, StreamType } from "./messages.js";
 import type { NacosSession, SessionObserver } from "./session.js";
@@ -53,6 +54,8 @@ type Source = "answer" | "push" | "refresh" | "repair";
  * later, stamped with the time of the answer, so that the newer stamp is not always the newer list.
  */
 const RESYNC_MS = 60_000;
+/** Between attempts at one request to the server. A restarted server must not wait long for what was refused while it started. */
+export const RETRY_BACKOFF: BackoffOptions = { initialMs: 100, maxMs: 5_000 };
 /** Requests at a time, so that a reconnect does not flood the connection. */
 const CONCURRENCY = 64;
 
@@ -61,23 +64,33 @@ const CONCURRENCY = 64;
  * replace it. Lists are ordered by the server's `lastRefTime` within a session; the first of a new session always counts.
  */
 export class Subscriptions implements SessionObserver {
-  readonly counters: SubscriptionCounters = { received: 0, outdated: 0, identical: 0, delivered: 0, errors: 0, repaired: 0 };
+  readonly counters: SubscriptionCounters = {
+    received: 0,
+    outdated: 0,
+    identical: 0,
+    delivered: 0,
+    errors: 0,
+    repaired: 0,
+  };
   readonly #runtime: Runtime;
   readonly #session: NacosSession;
   readonly #scope: NamingScope;
+  readonly #onEvent: NacosEventListener | undefined;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #wanted: Reconciler<string, Subscription>;
   #resync: Timer | undefined;
   #closed = false;
 
-  constructor(runtime: Runtime, session: NacosSession, scope: NamingScope) {
+  constructor(runtime: Runtime, session: NacosSession, scope: NamingScope, onEvent?: NacosEventListener) {
     this.#runtime = runtime;
     this.#session = session;
     this.#scope = scope;
+    this.#onEvent = onEvent;
     this.#wanted = new Reconciler<string, Subscription>(runtime, {
       apply: (application, subscription, { signal, epoch }) => this.#apply(application, subscription, signal, epoch),
       onError: (application, error) => this.#failed(application, toError(error)),
       paused: true,
+      backoff: RETRY_BACKOFF,
       concurrency: CONCURRENCY,
     });
     session.onPush(StreamType.notifySubscriber, (body) => this.#pushed(asObject(body.serviceInfo)));
@@ -87,7 +100,15 @@ export class Subscriptions implements SessionObserver {
   watch(application: string, sink: (event: InstancesEvent) => void): InstancesWatch {
     if (this.#closed) throw new Error(`watch of ${application}: the registry is closed`);
     if (this.#subscriptions.has(application)) throw new Error(`${application} is watched already: share the watch`);
-    const subscription: Subscription = { application, sink, held: undefined, delivered: false, disposed: false, lastError: undefined, refreshing: false };
+    const subscription: Subscription = {
+      application,
+      sink,
+      held: undefined,
+      delivered: false,
+      disposed: false,
+      lastError: undefined,
+      refreshing: false,
+    };
     this.#subscriptions.set(application, subscription);
     this.#wanted.want(application, subscription);
     const { lastError } = this.#session;
@@ -134,7 +155,12 @@ export class Subscriptions implements SessionObserver {
     await this.#wanted.close({ boundMs: 0 });
   }
 
-  async #apply(application: string, subscription: Subscription | undefined, signal: AbortSignal, epoch: number): Promise<void> {
+  async #apply(
+    application: string,
+    subscription: Subscription | undefined,
+    signal: AbortSignal,
+    epoch: number,
+  ): Promise<void> {
     const body = { ...this.#service(application), subscribe: subscription !== undefined, clusters: "" };
     const answer = await this.#session.request(RequestType.subscribeService, body, signal);
     if (subscription !== undefined) this.#received(subscription, asObject(answer.serviceInfo), epoch, "answer");
@@ -154,6 +180,7 @@ export class Subscriptions implements SessionObserver {
     const lastRefTime = snapshot.lastRefTime ?? before?.lastRefTime ?? 0;
     if (before !== undefined && lastRefTime < before.lastRefTime) {
       this.counters.outdated += 1;
+      this.#tell(subscription, snapshot, epoch, source, "outdated");
       if (source === "refresh") this.#deliver(subscription, before);
       return;
     }
@@ -162,7 +189,20 @@ export class Subscriptions implements SessionObserver {
     const identical = before?.fingerprint === held.fingerprint;
     if (identical) this.counters.identical += 1;
     else if (source === "repair") this.counters.repaired += 1;
+    this.#tell(subscription, snapshot, epoch, source, identical ? "identical" : "applied");
     if (!identical || source === "refresh") this.#deliver(subscription, held);
+  }
+
+  #tell(
+    { application }: Subscription,
+    { instances, malformed }: ServiceSnapshot,
+    epoch: number,
+    source: Source,
+    verdict: "applied" | "identical" | "outdated",
+  ): void {
+    if (this.#onEvent === undefined) return;
+    const counts = { instances: instances.length, malformed: malformed.length };
+    this.#onEvent({ kind: "list", application, epoch, source, verdict, ...counts });
   }
 
   #deliver(subscription: Subscription, { epoch, lastRefTime, instances, malformed }: Held): void {

@@ -23,10 +23,12 @@ export function parseRegistryUrl(text: string, known: readonly string[]): Regist
   const match = SHAPE.exec(text);
   if (match === null) throw new NacosConfigError(`not a registry URL: ${redactUrl(text)}`);
   const [, scheme = "", userInfo, authority = "", path = "", query = ""] = match;
-  const [username, password] = userInfo === undefined ? [] : splitOnce(userInfo, ":").map((part) => part && decode(part, text));
+  const [username, password] =
+    userInfo === undefined ? [] : splitOnce(userInfo, ":").map((part) => part && decode(part, text));
   const parameters = new Map<string, string>();
   for (const [key, value] of new URLSearchParams(query)) {
-    if (!known.includes(key)) throw new NacosConfigError(`${redactUrl(text)}: ${unknownMessage("parameter", key, known)}`);
+    if (!known.includes(key))
+      throw new NacosConfigError(`${redactUrl(text)}: ${unknownMessage("parameter", key, known)}`);
     if (parameters.has(key)) throw new NacosConfigError(`${redactUrl(text)}: parameter "${key}" is given twice`);
     parameters.set(key, value);
   }
@@ -39,13 +41,16 @@ export function parseHost(text: string, url: string): { readonly host: string; r
   const match = /^(?:\[([0-9a-f:.%a-z]+)\]|([^:[\]\s]+))(?::(\d+))?$/i.exec(text);
   if (match === null) throw new NacosConfigError(`${redactUrl(url)}: "${text}" is no host:port`);
   const port = match[3] === undefined ? undefined : Number(match[3]);
-  if (port !== undefined && (port < 1 || port > 65_535)) throw new NacosConfigError(`${redactUrl(url)}: port ${port} is not in 1..65535`);
+  if (port !== undefined && (port < 1 || port > 65_535))
+    throw new NacosConfigError(`${redactUrl(url)}: port ${port} is not in 1..65535`);
   return { host: match[1] ?? match[2] ?? "", port };
 }
 
 /** The URL with user name, password and every parameter that holds a secret replaced by `***`. */
 export function redactUrl(text: string): string {
-  return text.replace(/(\/\/)[^@/?#]*@/, "$1***@").replace(/([?&](?:username|password|accessKey|secretKey)=)[^&#]*/gi, "$1***");
+  return text
+    .replace(/(\/\/)[^@/?#]*@/, "$1***@")
+    .replace(/([?&](?:username|password|accessKey|secretKey)=)[^&#]*/gi, "$1***");
 }
 
 function decode(text: string, url: string): string {

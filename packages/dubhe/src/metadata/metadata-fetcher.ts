@@ -1,6 +1,18 @@
-import { type Instance, instanceKey, type MetadataFetcher, type MetadataInfo, metadataServiceParamsOf } from "@dubhe/discovery";
 import { Shared } from "@dubhe/concurrency";
-import { createDirectChannel, createServiceClient, type DirectChannel, type Pool, type RpcEnvironment } from "@dubhe/rpc";
+import {
+  type Instance,
+  instanceKey,
+  type MetadataFetcher,
+  type MetadataInfo,
+  metadataServiceParamsOf,
+} from "@dubhe/discovery";
+import {
+  createDirectChannel,
+  createServiceClient,
+  type DirectChannel,
+  type Pool,
+  type RpcEnvironment,
+} from "@dubhe/rpc";
 import { MetadataServiceV2 } from "../../gen/metadata_service_v2_pb.js";
 import { fromMessage } from "./metadata-message.js";
 
@@ -30,7 +42,11 @@ export class MetadataClient {
     });
   }
 
-  readonly fetch: MetadataFetcher = async (instance: Instance, revision: string, signal: AbortSignal): Promise<MetadataInfo> => {
+  readonly fetch: MetadataFetcher = async (
+    instance: Instance,
+    revision: string,
+    signal: AbortSignal,
+  ): Promise<MetadataInfo> => {
     const params = metadataServiceParamsOf(instance);
     if (!params.ok) throw new Error(`${instanceKey(instance)}: ${params.reason}`);
     if (params.protocol !== "tri" || params.metadataVersion !== metadataServiceVersion) {

@@ -309,6 +309,7 @@ export class ConnectionCore implements Connection, Core {
     this.liveness.stop();
     this.shutdown.stop();
     this.stallGuard.stop();
+    this.outgoing.stop();
     const by = error instanceof ConnectionError ? error.by : "local";
     const code = error instanceof ConnectionError ? error.code : ErrorCode.CANCEL;
     const message = error?.message ?? closing;

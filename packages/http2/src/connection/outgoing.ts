@@ -1,3 +1,4 @@
+import type { Timer } from "@dubhe/concurrency";
 import { ErrorCode, violation } from "../errors.js";
 import { FrameWriter } from "../frames/frame-writer.js";
 import { OUTPUT_BUFFER_SIZE } from "../frames/output-buffer.js";
@@ -21,7 +22,7 @@ export class Outgoing {
   private flushScheduled = false;
   /** Bytes in the transport, as of the last flush or `written`. */
   private inTransport = 0;
-  private idleTimerArmed = false;
+  private idleTimer: Timer | undefined;
   private flushesAtArming = 0;
 
   constructor(core: ConnectionCore) {
@@ -68,7 +69,7 @@ export class Outgoing {
     this.flushedThrough = core.streams.nextId - 2;
     writer.buffer.flush(core.output);
     this.inTransport = core.output.queuedBytes;
-    if (!this.idleTimerArmed && core.state !== "closed") this.armIdleTimer();
+    if (this.idleTimer === undefined && core.state !== "closed") this.armIdleTimer();
   }
 
   written(pieces: number): void {
@@ -81,14 +82,18 @@ export class Outgoing {
     if (!couldOpen && this.mayOpen) core.capacityGrew();
   }
 
+  /** The connection is closed. */
+  stop(): void {
+    this.idleTimer?.cancel();
+  }
+
   private armIdleTimer(): void {
     const { clock, counters } = this.core;
-    this.idleTimerArmed = true;
     this.flushesAtArming = counters.flushes;
-    clock.setTimeout(() => {
-      this.idleTimerArmed = false;
+    this.idleTimer = clock.setTimeout(() => {
+      this.idleTimer = undefined;
       if (counters.flushes === this.flushesAtArming) this.writer.buffer.release();
-      else if (this.core.state !== "closed") this.armIdleTimer();
+      else this.armIdleTimer();
     }, IDLE_MS);
   }
 }

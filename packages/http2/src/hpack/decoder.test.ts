@@ -150,8 +150,6 @@ describe("malformed fields", () => {
     ["\u00e4", "x", /name/],
     ["a", "b\r\nc: d", /value/],
     ["a", "\0", /value/],
-    ["a", " b", /white space/],
-    ["a", "b\t", /white space/],
     ["connection", "close", /connection-specific/],
     ["transfer-encoding", "chunked", /connection-specific/],
     ["te", "gzip", /te other/],
@@ -173,7 +171,14 @@ describe("malformed fields", () => {
 
   test("nothing to object to", () => {
     assert.equal(
-      verdict(join(literal("te", "trailers"), literal("x-y_z.1", "a b\tc\u00e9"), literal("empty", ""))),
+      verdict(
+        join(
+          literal("te", "trailers"),
+          literal("x-y_z.1", "a b\tc\u00e9"),
+          literal("empty", ""),
+          literal("grpc-message", "from grpc-go "),
+        ),
+      ),
       undefined,
     );
   });

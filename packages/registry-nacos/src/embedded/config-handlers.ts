@@ -22,8 +22,8 @@ export function configHandlers(store: ConfigStore, changed: (name: ConfigName) =
       if (name.dataId === "") throw new Refusal(400, "invalid dataId : ");
       if (name.group === "") throw new Refusal(400, "invalid group : ");
       if (content.trim() === "") throw new Refusal(400, `content is blank : ${content}`);
-      const type = asString(asObject(body.additionMap).type, "text");
-      const result = store.publish(name, content, type, asString(body.casMd5), now);
+      const type = asString(asObject(body.additionMap).type);
+      const result = store.publish(name, content, CONTENT_TYPES.has(type) ? type : "text", asString(body.casMd5), now);
       if (result === "refused") throw new Refusal(500, "Cas publish fail, server md5 may have changed.");
       if (result === "published") changed(name);
       return SUCCESS;
@@ -44,12 +44,25 @@ export function configHandlers(store: ConfigStore, changed: (name: ConfigName) =
       const changedConfigs: ConfigName[] = [];
       for (const { name, md5 } of contexts) {
         if (!listen) store.unlisten(client.id, name);
-        else if (store.listen(client.id, name, md5)) changedConfigs.push({ group: name.group, dataId: name.dataId, tenant: name.tenant });
+        else if (store.listen(client.id, name, md5))
+          changedConfigs.push({ group: name.group, dataId: name.dataId, tenant: name.tenant });
       }
       return { ...SUCCESS, changedConfigs };
     },
   };
 }
+
+/** What a server takes for a type; anything else becomes text. */
+const CONTENT_TYPES: ReadonlySet<string> = new Set([
+  "properties",
+  "xml",
+  "json",
+  "text",
+  "html",
+  "yaml",
+  "toml",
+  "unset",
+]);
 
 function readName(body: JsonObject, extra: object = {}): ConfigName {
   const name = { tenant: asString(body.tenant), group: asString(body.group), dataId: asString(body.dataId) };

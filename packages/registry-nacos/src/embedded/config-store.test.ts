@@ -14,7 +14,11 @@ test("compare-and-set as a Nacos 3.1.0 server does it", () => {
   assert.equal(store.publish(key, "v2", "text", md5Of("v1"), 1), "published");
   assert.equal(store.publish(key, "v2", "text", "", 1), "unchanged");
   assert.equal(store.publish(key, "v3", "text", "", 1), "published", "no condition");
-  assert.equal(store.publish({ ...key, dataId: "e" }, "v1", "text", md5Of("stale"), 1), "published", "absent: any md5 inserts");
+  assert.equal(
+    store.publish({ ...key, dataId: "e" }, "v1", "text", md5Of("stale"), 1),
+    "published",
+    "absent: any md5 inserts",
+  );
 });
 
 test("of concurrent first writers exactly one wins", () => {
@@ -37,10 +41,13 @@ test("listening answers whether the client is behind, and keeps its spelling of 
   store.publish(key, "v", "text", "", 1);
   assert.equal(store.listen("a", key, ""), true);
   assert.equal(store.listen("a", key, md5Of("v")), false);
-  assert.deepEqual([...store.listenersOf(key)], [
-    ["a", ""],
-    ["b", "public"],
-  ]);
+  assert.deepEqual(
+    [...store.listenersOf(key)],
+    [
+      ["a", ""],
+      ["b", "public"],
+    ],
+  );
   store.unlisten("a", key);
   store.dropClient("b");
   assert.equal(store.listenersOf(key).size, 0);
@@ -77,11 +84,15 @@ test("merging mappings commutes, and repeats do nothing", () => {
       assert.deepEqual(contentOf(offers), contentOf(offers.slice().reverse()));
       assert.deepEqual(contentOf(offers), contentOf([...offers, ...offers]));
     }),
+    { seed: 1, numRuns: 300 },
   );
 });
 
 test("a successful CAS always saw the newest content", () => {
-  const step = fc.record({ casOfVersion: fc.option(fc.nat(6), { nil: undefined }), content: fc.constantFrom("x", "y", "z") });
+  const step = fc.record({
+    casOfVersion: fc.option(fc.nat(6), { nil: undefined }),
+    content: fc.constantFrom("x", "y", "z"),
+  });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
       const store = new ConfigStore();
@@ -98,5 +109,6 @@ test("a successful CAS always saw the newest content", () => {
         if (result === "published" && before !== undefined) assert.ok((after?.lastModified ?? 0) > before.lastModified);
       }
     }),
+    { seed: 1, numRuns: 300 },
   );
 });

@@ -55,7 +55,13 @@ export class ConfigStore {
     if (casMd5 !== "" && held !== undefined && held.md5 !== casMd5) return "refused";
     const md5 = md5Of(content);
     if (held?.md5 === md5) return "unchanged";
-    this.#put({ ...normal(name), content, md5, contentType, lastModified: Math.max(now, (held?.lastModified ?? 0) + 1) });
+    this.#put({
+      ...normal(name),
+      content,
+      md5,
+      contentType,
+      lastModified: Math.max(now, (held?.lastModified ?? 0) + 1),
+    });
     return "published";
   }
 
@@ -88,7 +94,12 @@ export class ConfigStore {
       this.#put({ ...normal(name), content, md5: md5Of(content), contentType, lastModified });
       return true;
     }
-    const merged = name.group === MAPPING_GROUP ? unite(held.content, content) : lastModified > held.lastModified ? content : held.content;
+    const merged =
+      name.group === MAPPING_GROUP
+        ? unite(held.content, content)
+        : lastModified > held.lastModified
+          ? content
+          : held.content;
     if (merged === held.content) return false;
     const stamp = Math.max(lastModified, held.lastModified + 1);
     this.#put({ ...normal(name), content: merged, md5: md5Of(merged), contentType, lastModified: stamp });

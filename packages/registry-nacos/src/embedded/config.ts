@@ -32,7 +32,9 @@ export function parseEmbeddedUrl(text: string, application = ""): EmbeddedConfig
   }
   const { host, port } = url.hosts[0] ?? { host: LOOPBACK, port: undefined };
   if (host !== LOOPBACK && host !== "localhost") {
-    throw new NacosConfigError(`${text}: the embedded registry serves this machine only, on ${LOOPBACK}; beyond it, run Nacos and write nacos://${host}:8848`);
+    throw new NacosConfigError(
+      `${text}: the embedded registry serves this machine only, on ${LOOPBACK}; beyond it, run Nacos and write nacos://${host}:8848`,
+    );
   }
   return embeddedConfig({
     application,
@@ -65,7 +67,9 @@ export const LOOPBACK = "127.0.0.1";
 
 /** The URL under which Nacos clients reach what listens for gRPC at `port`. */
 export function nacosUrlOf(port: number): string {
-  return port > GRPC_PORT_OFFSET ? `nacos://${LOOPBACK}:${port - GRPC_PORT_OFFSET}` : `nacos://${LOOPBACK}?grpc-port=${port}`;
+  return port > GRPC_PORT_OFFSET
+    ? `nacos://${LOOPBACK}:${port - GRPC_PORT_OFFSET}`
+    : `nacos://${LOOPBACK}?grpc-port=${port}`;
 }
 
 export function embeddedId(config: EmbeddedConfig): string {

@@ -1,5 +1,6 @@
 import type { Runtime } from "@dubhe/concurrency";
 import { toError } from "../errors.js";
+import type { NacosEventListener } from "../events.js";
 import { RequestType } from "../messages.js";
 import { pause } from "../pause.js";
 import type { Envelope } from "../payload.js";
@@ -15,6 +16,7 @@ export interface EmbeddedTransportOptions {
   readonly inner: Transport;
   readonly starter: HostStarter;
   readonly mirror: MirrorClient;
+  readonly onEvent?: NacosEventListener | undefined;
   /** Of the hosts that this process starts; for tests. */
   readonly startingMs?: number | undefined;
   readonly confirmMs?: number | undefined;
@@ -36,7 +38,7 @@ export class ForeignPortError extends Error {
  * After the loss of a host its successor takes over at once. The next in line waits so long for it, and so on: otherwise
  * all would start a thread at the same moment, and slow each other down.
  */
-const RANK_STEP_MS = 300;
+const RANK_STEP_MS = 500;
 const LONGEST_WAIT_MS = 1_500;
 /** Those who wait look whether there is a host after a random part of this. */
 const LOOK_MS = 60;
@@ -85,7 +87,11 @@ export class EmbeddedTransport implements Transport {
     for (let lost = 0; ; ) {
       try {
         const link = await inner.connect(server, receive, signal);
-        return new MarkedLink(link, (answer) => this.#verify(answer), (error) => this.#foreign(error));
+        return new MarkedLink(
+          link,
+          (answer) => this.#verify(answer),
+          (error) => this.#foreign(error),
+        );
       } catch (error) {
         signal.throwIfAborted();
         if (!isRefused(error)) throw await this.#foreign(error);
@@ -117,19 +123,22 @@ export class EmbeddedTransport implements Transport {
 
   /** False when another process was first. */
   async #becomeHost(): Promise<boolean> {
-    const { port, starter, mirror, startingMs, confirmMs } = this.#options;
+    const { port, starter, mirror, onEvent, startingMs, confirmMs } = this.#options;
     let host: HostHandle;
     try {
       host = await starter.start({ port, pid: process.pid, seed: mirror.seed(isDead), startingMs, confirmMs });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
       this.counters.lost += 1;
+      onEvent?.({ kind: "election-lost", port });
       return false;
     }
     this.counters.won += 1;
     this.#host = host;
+    onEvent?.({ kind: "host-started", port });
     void host.ended.then(() => {
       if (this.#host === host) this.#host = undefined;
+      onEvent?.({ kind: "host-ended", port });
     });
     if (this.#closed) await host.close();
     return true;
@@ -157,6 +166,8 @@ export class EmbeddedTransport implements Transport {
   async #foreign(cause: unknown): Promise<Error> {
     const { port } = this.#options;
     const holder = await findPortHolder(port);
+    // A host that was just ending: the next attempt finds its successor.
+    if (holder === "nobody") return toError(cause);
     const why = toError(cause).message;
     const ours = holder !== undefined && holder.pid === this.#hostPid;
     return new ForeignPortError(

@@ -49,9 +49,13 @@ test(
   "a client of Nacos uses it by the URL that peers write, namespaces are apart, and nothing is left at the end",
   withLeakCheck(async () => {
     const port = await freePort();
-    const open = (namespace: string): Registry => embeddedRegistry(createRuntime(), embeddedConfig({ port, namespace }), { environment });
+    const open = (namespace: string): Registry =>
+      embeddedRegistry(createRuntime(), embeddedConfig({ port, namespace }), { environment });
     const [dev, test2] = [open("dev"), open("test")];
-    const peer = nacosRegistry(createRuntime(), nacosConfig({ servers: [`127.0.0.1:${port - 1_000}`], namespace: "dev" }));
+    const peer = nacosRegistry(
+      createRuntime(),
+      nacosConfig({ servers: [`127.0.0.1:${port - 1_000}`], namespace: "dev" }),
+    );
     const registration = dev.register(createInstance({ application: "shop", host: "127.0.0.1", port: 5 }));
     dev.mapping.add("com.Foo", "shop");
     const lists: Record<string, readonly number[]> = {};
@@ -64,7 +68,10 @@ test(
         if (event.kind === "mapping") mappings[name] = event.applications;
       });
     }
-    await until(() => registration.state.value === "confirmed" && lists.peer?.length === 1 && mappings.peer?.length === 1, "the peer seeing it");
+    await until(
+      () => registration.state.value === "confirmed" && lists.peer?.length === 1 && mappings.peer?.length === 1,
+      "the peer seeing it",
+    );
     await until(() => lists.test !== undefined && mappings.test !== undefined, "the other namespace");
     assert.deepEqual(lists, { dev: [5], test: [], peer: [5] });
     assert.deepEqual(mappings, { dev: ["shop"], test: [], peer: ["shop"] });
@@ -103,7 +110,12 @@ async function nacosServer(asked: string[]): Promise<Foreigner> {
     request(payload) {
       const { type } = decodePayload(payload);
       asked.push(type);
-      return encodePayload(type.replace("Request", "Response"), { resultCode: 200, success: true, connectionId: "1", supportAbilityNegotiation: true });
+      return encodePayload(type.replace("Request", "Response"), {
+        resultCode: 200,
+        success: true,
+        connectionId: "1",
+        supportAbilityNegotiation: true,
+      });
     },
   });
   server.add(BiRequestStream, {
@@ -119,10 +131,26 @@ async function nacosServer(asked: string[]): Promise<Foreigner> {
 const self = process.platform === "linux" ? `process ${process.pid} \\(` : "";
 
 for (const [what, start, message] of [
-  ["a Nacos server", nacosServer, /a Nacos server and not a Dubhe embedded registry.* pass registry: "nacos:\/\/127\.0\.0\.1:\d+"/],
-  ["a program that speaks something else", () => tcpServer((socket) => socket.write("220 smtp.example ready\r\n")), /does not answer as a Dubhe embedded registry/],
-  ["a program that hangs up", () => tcpServer((socket) => socket.destroy()), /does not answer as a Dubhe embedded registry/],
-  ["a program that says nothing", () => tcpServer(() => undefined), /does not answer as a Dubhe embedded registry .*timed out/],
+  [
+    "a Nacos server",
+    nacosServer,
+    /a Nacos server and not a Dubhe embedded registry.* pass registry: "nacos:\/\/127\.0\.0\.1:\d+"/,
+  ],
+  [
+    "a program that speaks something else",
+    () => tcpServer((socket) => socket.write("220 smtp.example ready\r\n")),
+    /does not answer as a Dubhe embedded registry/,
+  ],
+  [
+    "a program that hangs up",
+    () => tcpServer((socket) => socket.destroy()),
+    /does not answer as a Dubhe embedded registry/,
+  ],
+  [
+    "a program that says nothing",
+    () => tcpServer(() => undefined),
+    /does not answer as a Dubhe embedded registry .*timed out/,
+  ],
 ] as const) {
   test(
     `${what} on the port: an error that names it and what to do; it is told nothing, and once it is gone all is well`,
@@ -141,7 +169,11 @@ for (const [what, start, message] of [
       assert.match(error?.message ?? "", new RegExp(`^127\\.0\\.0\\.1:${foreigner.port} is held by ${self}`));
       assert.match(error?.message ?? "", /"embedded:\/\/127\.0\.0\.1:\d+"/);
       assert.equal(registration.state.value, "pending");
-      assert.deepEqual([...new Set(asked)].filter((type) => type !== "ServerCheckRequest"), [], "it was told more than a greeting");
+      assert.deepEqual(
+        [...new Set(asked)].filter((type) => type !== "ServerCheckRequest"),
+        [],
+        "it was told more than a greeting",
+      );
       await foreigner.close();
       await until(() => registration.state.value === "confirmed", "the registration", 10_000);
       await registry.close();
@@ -150,18 +182,37 @@ for (const [what, start, message] of [
 }
 
 test("in production it refuses, and says what to write", () => {
-  assert.throws(() => refuseInProduction({ NODE_ENV: "production" }), /for development.*NODE_ENV is production\. Name a registry, as nacos:\/\/HOST:8848/);
+  assert.throws(
+    () => refuseInProduction({ NODE_ENV: "production" }),
+    /for development.*NODE_ENV is production\. Name a registry, as nacos:\/\/HOST:8848/,
+  );
   assert.throws(() => refuseInProduction({ KUBERNETES_SERVICE_HOST: "10.0.0.1" }), /this is a Kubernetes pod/);
   refuseInProduction({ NODE_ENV: "development" });
-  assert.throws(() => embeddedRegistry(createRuntime(), embeddedConfig(), { environment: { NODE_ENV: "production" } }), /for development/);
+  assert.throws(
+    () => embeddedRegistry(createRuntime(), embeddedConfig(), { environment: { NODE_ENV: "production" } }),
+    /for development/,
+  );
 });
 
 test("its URLs", () => {
-  assert.deepEqual(parseEmbeddedUrl("embedded:"), { port: 9848, namespace: "public", group: "DEFAULT_GROUP", application: "" });
-  assert.deepEqual(parseEmbeddedUrl("embedded:?namespace=dev"), { port: 9848, namespace: "dev", group: "DEFAULT_GROUP", application: "" });
+  assert.deepEqual(parseEmbeddedUrl("embedded:"), {
+    port: 9848,
+    namespace: "public",
+    group: "DEFAULT_GROUP",
+    application: "",
+  });
+  assert.deepEqual(parseEmbeddedUrl("embedded:?namespace=dev"), {
+    port: 9848,
+    namespace: "dev",
+    group: "DEFAULT_GROUP",
+    application: "",
+  });
   assert.equal(parseEmbeddedUrl("embedded://127.0.0.1:19848", "shop").port, 19848);
   assert.equal(parseEmbeddedUrl("embedded://localhost:19848?group=g").group, "g");
-  assert.throws(() => parseEmbeddedUrl("embedded://10.0.0.1:9848"), /serves this machine only.*nacos:\/\/10\.0\.0\.1:8848/);
+  assert.throws(
+    () => parseEmbeddedUrl("embedded://10.0.0.1:9848"),
+    /serves this machine only.*nacos:\/\/10\.0\.0\.1:8848/,
+  );
   assert.throws(() => parseEmbeddedUrl("embedded://127.0.0.1?namspace=x"), /did you mean "namespace"\?/);
   assert.throws(() => parseEmbeddedUrl("embedded://127.0.0.1:1,127.0.0.1:2"), /write embedded: or/);
   assert.throws(() => parseEmbeddedUrl("embedded:?namespace=a%20b"), /is illegal/);

@@ -1,7 +1,8 @@
 import type { Runtime } from "@dubhe/concurrency";
 import { createRpcEnvironment, type RpcEnvironment } from "@dubhe/rpc";
 import { tenantOf } from "../config.js";
-import { CLIENT_VERSION, clientLabels } from "../nacos.js";
+import type { NacosEventListener } from "../events.js";
+import { CLIENT_VERSION, clientLabels, guarded } from "../nacos.js";
 import { NacosRegistry } from "../nacos-registry.js";
 import { RpcTransport } from "../rpc-transport.js";
 import { NacosSession } from "../session.js";
@@ -22,6 +23,7 @@ export interface EmbeddedRegistryExtras {
   readonly transport?: Transport;
   /** Default: a worker thread. */
   readonly starter?: HostStarter;
+  readonly onEvent?: NacosEventListener;
   /** Of a host that this process starts; see `HostOptions`. */
   readonly startingMs?: number;
   readonly confirmMs?: number;
@@ -35,14 +37,20 @@ const REQUEST_TIMEOUT_MS = 3_000;
  *
  * @throws NacosConfigError in production.
  */
-export function embeddedRegistry(runtime: Runtime, config: EmbeddedConfig, extras: EmbeddedRegistryExtras = {}): NacosRegistry {
+export function embeddedRegistry(
+  runtime: Runtime,
+  config: EmbeddedConfig,
+  extras: EmbeddedRegistryExtras = {},
+): NacosRegistry {
   refuseInProduction(extras.environment ?? process.env);
-  const mirror = new MirrorClient();
+  const mirror = new MirrorClient(runtime.clock);
+  const onEvent = guarded(runtime, extras.onEvent);
   const transport = new EmbeddedTransport(runtime, {
     port: config.port,
     inner: extras.transport ?? new RpcTransport(extras.env ?? createRpcEnvironment(runtime)),
     starter: extras.starter ?? new WorkerHostStarter(runtime),
     mirror,
+    onEvent,
     startingMs: extras.startingMs,
     confirmMs: extras.confirmMs,
   });
@@ -53,6 +61,7 @@ export function embeddedRegistry(runtime: Runtime, config: EmbeddedConfig, extra
     timeoutMs: REQUEST_TIMEOUT_MS,
     clientVersion: CLIENT_VERSION,
     tenant,
+    onEvent,
     labels: { ...clientLabels(config.application), [PID_LABEL]: String(process.pid) },
     // The election has its own jitter; a takeover must be quick.
     reconnectSpreadMs: 0,
@@ -69,6 +78,7 @@ export function embeddedRegistry(runtime: Runtime, config: EmbeddedConfig, extra
     group: config.group,
     tenant,
     session,
+    onEvent,
     inspect: () => ({
       embedded: {
         port: config.port,

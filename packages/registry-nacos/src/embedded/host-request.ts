@@ -40,4 +40,8 @@ export class Failure extends Error {
   }
 }
 
-export const SUCCESS: { readonly resultCode: 200; readonly errorCode: 0; readonly success: true } = Object.freeze({ resultCode: 200, errorCode: 0, success: true });
+export const SUCCESS: { readonly resultCode: 200; readonly errorCode: 0; readonly success: true } = Object.freeze({
+  resultCode: 200,
+  errorCode: 0,
+  success: true,
+});

@@ -1,9 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { type HandlerContext, type MessageIterator, type PeerConnection, type RpcEnvironment, RpcServer } from "@dubhe/rpc";
+import {
+  type HandlerContext,
+  type MessageIterator,
+  type PeerConnection,
+  type RpcEnvironment,
+  RpcServer,
+} from "@dubhe/rpc";
 import { BiRequestStream, type Payload, Request } from "../../gen/nacos_grpc_pb.js";
 import { toError } from "../errors.js";
+import type { JsonObject } from "../json.js";
 import { OutboundQueue } from "../outbound-queue.js";
-import { decodePayload, encodePayload } from "../payload.js";
+import { decodeBody, decodePayload, encodePayload } from "../payload.js";
 import { MAX_MESSAGE_BYTES } from "../rpc-transport.js";
 import { EmbeddedHost, type HostOptions } from "./host.js";
 
@@ -69,7 +76,7 @@ export class HostServer {
     const server = new RpcServer(env, { maxReceiveBytes: MAX_MESSAGE_BYTES });
     server.add(Request, {
       request(payload, context) {
-        const { type, body } = host.request(peerOf(context).id, decodePayload(payload));
+        const { type, body } = host.request(peerOf(context).id, readRequest(payload));
         return encodePayload(type, body);
       },
     });
@@ -81,8 +88,8 @@ export class HostServer {
         peer.outbound = outbound;
         void receiveAll(requests, (payload) => host.received(peer.id, decodePayload(payload))).then((error) => {
           if (error !== undefined) env.runtime.report(error, `stream of ${peer.id} to the embedded registry`);
+          // As with Nacos, only the end of the connection ends what belongs to it.
           outbound.end();
-          if (peer.outbound === outbound) host.disconnected(peer.id);
         });
         return outbound;
       },
@@ -103,8 +110,20 @@ export class HostServer {
   }
 }
 
+function readRequest(payload: Payload): { readonly type: string; readonly body: JsonObject | undefined } {
+  const type = payload.metadata?.type ?? "";
+  try {
+    return { type, body: decodeBody(type, payload) };
+  } catch {
+    return { type, body: undefined };
+  }
+}
+
 /** Resolves at the end of the stream, with the reason if it was a message that nobody could read. Never rejects. */
-async function receiveAll(requests: MessageIterator<Payload>, receive: (payload: Payload) => void): Promise<Error | undefined> {
+async function receiveAll(
+  requests: MessageIterator<Payload>,
+  receive: (payload: Payload) => void,
+): Promise<Error | undefined> {
   for (;;) {
     let result: IteratorResult<Payload, undefined>;
     try {

@@ -59,6 +59,7 @@ class HostThread {
   readonly ended: Promise<void>;
   readonly #runtime: Runtime;
   readonly #worker: Worker;
+  #gone = false;
   #settle: { resolve(port: number): void; reject(error: Error): void } | undefined;
 
   constructor(runtime: Runtime) {
@@ -71,8 +72,6 @@ class HostThread {
           execArgv: [],
         }),
     );
-    // It serves as long as the process lives for other reasons.
-    this.#worker.unref();
     this.#worker.on("message", (message: HostWorkerMessage) => this.#received(message));
     this.#worker.on("error", (error) => {
       runtime.report(error, "thread of the embedded registry");
@@ -80,13 +79,17 @@ class HostThread {
     });
     this.ended = new Promise((resolve) => {
       this.#worker.on("exit", () => {
+        this.#gone = true;
         this.#settle?.reject(new Error("the thread of the embedded registry ended before it listened"));
         resolve();
       });
     });
+    // It serves as long as the process lives for other reasons. Last, since a listener of messages makes it count again.
+    this.#worker.unref();
   }
 
   async start(start: HostStart): Promise<HostHandle> {
+    if (this.#gone) throw new Error("the thread of the embedded registry has ended");
     // A process that waits for its registry must not end meanwhile.
     this.#worker.ref();
     try {
@@ -115,7 +118,8 @@ class HostThread {
 
   #received(message: HostWorkerMessage): void {
     if (message.kind === "listening") this.#settle?.resolve(message.port);
-    else if (message.kind === "failed") this.#settle?.reject(Object.assign(new Error(message.message), { code: message.code }));
+    else if (message.kind === "failed")
+      this.#settle?.reject(Object.assign(new Error(message.message), { code: message.code }));
     else this.#runtime.report(new Error(message.message), `embedded registry: ${message.where}`);
   }
 }

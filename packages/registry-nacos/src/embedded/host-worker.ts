@@ -39,4 +39,7 @@ async function close(): Promise<void> {
   parentPort?.close();
 }
 
-parentPort?.on("message", (command: HostWorkerCommand) => void (command.kind === "start" ? start(command.start) : close()));
+parentPort?.on(
+  "message",
+  (command: HostWorkerCommand) => void (command.kind === "start" ? start(command.start) : close()),
+);

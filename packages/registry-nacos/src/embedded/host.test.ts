@@ -23,7 +23,8 @@ class Bench {
     this.clock = clock;
     this.reports = reports;
     const output = {
-      push: (client: string, type: string, body: object) => void this.pushes.push({ client, type, body: body as JsonObject }),
+      push: (client: string, type: string, body: object) =>
+        void this.pushes.push({ client, type, body: body as JsonObject }),
       disconnect: (client: string) => void this.disconnected.push(client),
     };
     this.host = new EmbeddedHost(runtime, output, { pid: 99, id: "host", startingMs: 0, ...options });
@@ -35,7 +36,7 @@ class Bench {
   }
 
   ask(id: string, type: string, body: object): JsonObject & { readonly type: string } {
-    const reply = this.host.request(id, { type, headers: {}, body: body as JsonObject });
+    const reply = this.host.request(id, { type, body: body as JsonObject });
     return { ...(reply.body as JsonObject), type: reply.type };
   }
 
@@ -72,7 +73,7 @@ test("only ServerCheck is answered before the setup", () => {
   const { host, ...bench } = new Bench();
   assert.equal(bench.pushes.length, 0);
   host.connected("a");
-  const ask = (type: string) => host.request("a", { type, headers: {}, body: {} });
+  const ask = (type: string) => host.request("a", { type, body: {} });
   assert.deepEqual(ask("HealthCheckRequest"), {
     type: "ErrorResponse",
     body: { resultCode: 500, errorCode: 301, message: "Connection is unregistered.", success: false },
@@ -80,8 +81,13 @@ test("only ServerCheck is answered before the setup", () => {
   assert.equal(ask("ServerCheckRequest").type, "ServerCheckResponse");
   host.received("a", { type: "ConnectionSetupRequest", headers: {}, body: {} });
   assert.equal(ask("HealthCheckRequest").type, "HealthCheckResponse");
-  assert.deepEqual(ask("FooRequest").body, { resultCode: 500, errorCode: 302, message: "RequestHandler Not Found", success: false });
-  assert.equal((host.request("stranger", { type: "HealthCheckRequest", headers: {}, body: {} }).body as JsonObject).errorCode, 301);
+  assert.deepEqual(ask("FooRequest").body, {
+    resultCode: 500,
+    errorCode: 302,
+    message: "RequestHandler Not Found",
+    success: false,
+  });
+  assert.equal((host.request("stranger", { type: "HealthCheckRequest", body: {} }).body as JsonObject).errorCode, 301);
 });
 
 test("SetupAck goes to those who sent an ability table", () => {
@@ -120,22 +126,49 @@ test("a deregistration takes the whole publication, whatever instance it names",
   const bench = new Bench();
   bench.connect("a");
   bench.register("a", [1, 2]);
-  bench.ask("a", "InstanceRequest", { ...scope("s"), type: "deregisterInstance", instance: { ip: "9.9.9.9", port: 9 } });
+  bench.ask("a", "InstanceRequest", {
+    ...scope("s"),
+    type: "deregisterInstance",
+    instance: { ip: "9.9.9.9", port: 9 },
+  });
   assert.deepEqual(bench.subscribe("a"), []);
 });
 
 test("bad parameters are refused in Nacos's words, by the response of the request", () => {
   const bench = new Bench();
   bench.connect("a");
-  const bad = bench.ask("a", "InstanceRequest", { ...scope("a b"), type: "registerInstance", instance: { ip: "h", port: 1 } });
+  const bad = bench.ask("a", "InstanceRequest", {
+    ...scope("a b"),
+    type: "registerInstance",
+    instance: { ip: "h", port: 1 },
+  });
   assert.equal(bad.type, "InstanceResponse");
-  assert.equal(bad.message, "Param check invalid:Param 'serviceName' is illegal, illegal characters should not appear in the param.");
-  const port = bench.ask("a", "InstanceRequest", { ...scope("s"), type: "registerInstance", instance: { ip: "h", port: 70_000 } });
+  assert.equal(
+    bad.message,
+    "Param check invalid:Param 'serviceName' is illegal, illegal characters should not appear in the param.",
+  );
+  const port = bench.ask("a", "InstanceRequest", {
+    ...scope("s"),
+    type: "registerInstance",
+    instance: { ip: "h", port: 70_000 },
+  });
   assert.equal(port.errorCode, 400);
   assert.equal(bench.ask("a", "InstanceRequest", { ...scope("s"), type: "registerInstance" }).type, "ErrorResponse");
-  assert.equal(bench.ask("a", "PersistentInstanceRequest", { ...scope("s"), type: "registerInstance", instance: {} }).errorCode, 501);
-  assert.equal(bench.ask("a", "ConfigPublishRequest", { dataId: "d", group: "g", content: " " }).message, "content is blank :  ");
-  const batch = bench.ask("a", "ConfigBatchListenRequest", { listen: true, configListenContexts: [{ dataId: "ok", group: "g" }, { dataId: "a$b", group: "g" }] });
+  assert.equal(
+    bench.ask("a", "PersistentInstanceRequest", { ...scope("s"), type: "registerInstance", instance: {} }).errorCode,
+    501,
+  );
+  assert.equal(
+    bench.ask("a", "ConfigPublishRequest", { dataId: "d", group: "g", content: " " }).message,
+    "content is blank :  ",
+  );
+  const batch = bench.ask("a", "ConfigBatchListenRequest", {
+    listen: true,
+    configListenContexts: [
+      { dataId: "ok", group: "g" },
+      { dataId: "a$b", group: "g" },
+    ],
+  });
   assert.equal(batch.success, false, "one illegal key refuses the batch");
   assert.deepEqual(batch.changedConfigs, []);
   assert.deepEqual(bench.reports, []);
@@ -146,7 +179,10 @@ test("listeners hear of changes, under the tenant they named", () => {
   bench.connect("a");
   bench.connect("b");
   const listen = (client: string, tenant: string) =>
-    bench.ask(client, "ConfigBatchListenRequest", { listen: true, configListenContexts: [{ dataId: "d", group: "g", tenant, md5: "" }] });
+    bench.ask(client, "ConfigBatchListenRequest", {
+      listen: true,
+      configListenContexts: [{ dataId: "d", group: "g", tenant, md5: "" }],
+    });
   listen("a", "");
   listen("b", "public");
   bench.ask("a", "ConfigPublishRequest", { tenant: "", dataId: "d", group: "g", content: "v", casMd5: "0" });
@@ -168,7 +204,8 @@ test("a silent connection is asked after 20 s, and dropped when it does not answ
     await bench.clock.advance(1_000);
     bench.ask("watcher", "HealthCheckRequest", {});
     const asked = bench.pushesOf("alive", "ClientDetectionRequest").length;
-    if (asked > 0 && second % 2 === 0) bench.host.received("alive", { type: "ClientDetectionResponse", headers: {}, body: {} });
+    if (asked > 0 && second % 2 === 0)
+      bench.host.received("alive", { type: "ClientDetectionResponse", headers: {}, body: {} });
   }
   assert.deepEqual(bench.disconnected, ["dead"]);
   assert.ok(bench.pushesOf("dead", "ClientDetectionRequest").length === 1);
@@ -208,12 +245,20 @@ test("a mirror gets everything, then every change before its answer, and never w
   bench.ask("m", "DubheMirrorRequest", {});
   const [copy] = bench.pushesOf("m", "DubheMirrorPush");
   assert.equal(copy?.last, true);
-  assert.equal((copy?.entries as unknown[]).length, 1);
+  assert.deepEqual(
+    (copy?.entries as MirrorEntry[] | undefined)?.map(({ kind }) => kind),
+    ["publication"],
+  );
   bench.register("old", [1, 2]);
   bench.host.disconnected("old");
-  const changes = bench.pushesOf("m", "DubheMirrorPush").filter((body) => body.rank === undefined).slice(1);
+  const changes = bench
+    .pushesOf("m", "DubheMirrorPush")
+    .filter((body) => body.rank === undefined)
+    .slice(1);
   assert.deepEqual(
-    changes.map((body) => (body.entries as MirrorEntry[]).map((entry) => entry.kind === "publication" && entry.instances.length)),
+    changes.map((body) =>
+      (body.entries as MirrorEntry[]).map((entry) => entry.kind === "publication" && entry.instances.length),
+    ),
     [[2], [0]],
   );
   assert.ok(changes.every((body, index) => body.seq === (copy?.seq as number) + index + 1));
@@ -224,7 +269,8 @@ test("a mirror gets everything, then every change before its answer, and never w
 
 test("the line of successors is the order of coming, without the host's own process; it moves up", () => {
   const bench = new Bench({ pid: 1 });
-  const ranks = (id: string): unknown[] => bench.pushesOf(id, "DubheMirrorPush").flatMap((body) => (body.rank === undefined ? [] : [body.rank]));
+  const ranks = (id: string): unknown[] =>
+    bench.pushesOf(id, "DubheMirrorPush").flatMap((body) => (body.rank === undefined ? [] : [body.rank]));
   for (const [id, pid] of Object.entries({ own: "1", a: "2", b: "3", c: "4" })) {
     bench.connect(id, { "dubhe.pid": pid });
     bench.ask(id, "DubheMirrorRequest", {});
@@ -241,14 +287,32 @@ test("a host that began with nothing learns from what the others still have", as
   assert.deepEqual(bench.subscribe("watcher"), []);
   bench.ask("watcher", "ConfigPublishRequest", { dataId: "com.Foo", group: "mapping", content: "new" });
   const entries = [
-    { kind: "config", tenant: "", group: "mapping", dataId: "com.Foo", content: "shop", contentType: "text", lastModified: 1 },
-    { kind: "publication", service: { namespace: "public", group: "g", name: "s" }, owner: "x", pid: 3, instances: [{ ip: "h", port: 5 }] },
+    {
+      kind: "config",
+      tenant: "",
+      group: "mapping",
+      dataId: "com.Foo",
+      content: "shop",
+      contentType: "text",
+      lastModified: 1,
+    },
+    {
+      kind: "publication",
+      service: { namespace: "public", group: "g", name: "s" },
+      owner: "x",
+      pid: 3,
+      instances: [{ ip: "h", port: 5 }],
+    },
   ];
   const lineage = { host: "gone", seq: 9, ancestors: {} };
   assert.equal(bench.ask("m", "DubheMirrorOfferRequest", { lineage, entries, last: true }).taken, 2);
   assert.deepEqual(await bench.lastPorts("watcher"), [5]);
   assert.equal(bench.ask("m", "ConfigQueryRequest", { dataId: "com.Foo", group: "mapping" }).content, "new,shop");
-  assert.equal(bench.ask("m", "DubheMirrorOfferRequest", { lineage, entries, last: true }).taken, 0, "a second copy of the same is not looked at");
+  assert.equal(
+    bench.ask("m", "DubheMirrorOfferRequest", { lineage, entries, last: true }).taken,
+    0,
+    "a second copy of the same is not looked at",
+  );
   await bench.clock.advance(6_000);
   assert.deepEqual(await bench.lastPorts("watcher"), []);
   const later = { lineage: { host: "gone", seq: 10, ancestors: {} }, entries, last: true };

@@ -9,8 +9,8 @@ import { serviceInfoOf } from "./instance-body.js";
 import { markerOf, readMarker, readPidLabel } from "./marker.js";
 import type { Seed } from "./mirror.js";
 import { MirrorFeed } from "./mirror-feed.js";
-import { type NamingChange, NamingStore, type ServiceName } from "./naming-store.js";
 import { namingHandlers } from "./naming-handlers.js";
+import { type NamingChange, NamingStore, type ServiceName } from "./naming-store.js";
 import { PushQueue } from "./push-queue.js";
 
 /** Where the host's messages go. Calls for a client that is gone are ignored. */
@@ -111,13 +111,15 @@ export class EmbeddedHost {
     this.#connections.set(id, { client: undefined, lastActiveAt: this.#now(), detectionSent: false });
   }
 
-  /** A unary call. Never throws. */
-  request(id: string, { type, body }: Envelope): HostReply {
+  /** A unary call; `body` undefined = it could not be read. Never throws. */
+  request(id: string, { type, body }: { readonly type: string; readonly body: JsonObject | undefined }): HostReply {
     this.counters.requests += 1;
     const connection = this.#touch(id);
-    if (connection === undefined) return failure(new Failure(500, ErrorCode.connectionUnregistered, "Connection is unregistered."));
+    if (connection === undefined)
+      return failure(new Failure(500, ErrorCode.connectionUnregistered, "Connection is unregistered."));
     try {
-      const reply = type === RequestType.serverCheck ? this.#serverCheck(id, body) : this.#dispatch(connection, type, body);
+      const reply =
+        type === RequestType.serverCheck ? this.#serverCheck(id, body) : this.#dispatch(connection, type, body);
       return { type: responseTypeOf(type), body: reply };
     } catch (error) {
       this.counters.refused += 1;
@@ -137,7 +139,8 @@ export class EmbeddedHost {
       pid: readPidLabel(labels),
     };
     // Clients of Nacos before 2.3 send no ability table and expect no acknowledgement.
-    if (isObject(body.abilityTable)) this.#push(id, StreamType.setupAck, { headers: {}, abilityTable: {}, module: "internal" });
+    if (isObject(body.abilityTable))
+      this.#output.push(id, StreamType.setupAck, { headers: {}, abilityTable: {}, module: "internal" });
   }
 
   disconnected(id: string): void {
@@ -159,7 +162,11 @@ export class EmbeddedHost {
       configs: this.#configs.size,
       unconfirmed: this.#naming.unconfirmedCount,
       mirrors: this.#mirrors.followerCount,
-      clients: [...this.#connections].map(([id, { client, lastActiveAt }]) => ({ ...client, id, idleMs: Math.round(now - lastActiveAt) })),
+      clients: [...this.#connections].map(([id, { client, lastActiveAt }]) => ({
+        ...client,
+        id,
+        idleMs: Math.round(now - lastActiveAt),
+      })),
       counters: { ...this.counters },
     };
   }
@@ -197,24 +204,32 @@ export class EmbeddedHost {
     return connection;
   }
 
-  #serverCheck(id: string, body: JsonObject): object {
+  #serverCheck(id: string, body: JsonObject | undefined): object {
+    if (body === undefined) throw unreadable();
     if (readMarker(body) === undefined && this.#age() < (this.#options.startingMs ?? 500)) {
       throw new Failure(500, 300, "Server is starting,please try later.");
     }
     return { ...SUCCESS, connectionId: id, supportAbilityNegotiation: true, ...markerOf(this.#options.pid) };
   }
 
-  #dispatch(connection: Connection, type: string, body: JsonObject): object {
+  #dispatch(connection: Connection, type: string, body: JsonObject | undefined): object {
     const { client } = connection;
     if (client === undefined) throw new Failure(500, ErrorCode.connectionUnregistered, "Connection is unregistered.");
     const handler = this.#handlers.get(type);
     if (handler === undefined) throw new Failure(500, ErrorCode.noHandler, "RequestHandler Not Found");
+    if (body === undefined) throw unreadable();
     return handler(client, body, this.#wallTime());
   }
 
   #refused(type: string, error: unknown): HostReply {
     if (error instanceof Refusal) {
-      const body = { resultCode: 500, errorCode: error.errorCode, message: error.message, ...error.extra, success: false };
+      const body = {
+        resultCode: 500,
+        errorCode: error.errorCode,
+        message: error.message,
+        ...error.extra,
+        success: false,
+      };
       return { type: responseTypeOf(type), body };
     }
     if (error instanceof Failure) return failure(error);
@@ -224,7 +239,8 @@ export class EmbeddedHost {
 
   #apply(change: NamingChange): void {
     this.#mirrors.publicationsChanged(change.publications);
-    for (const service of change.services) this.#pushes.changed(`${service.namespace}\0${service.group}\0${service.name}`, service);
+    for (const service of change.services)
+      this.#pushes.changed(`${service.namespace}\0${service.group}\0${service.name}`, service);
   }
 
   #configChanged(name: ConfigName): void {
@@ -237,8 +253,11 @@ export class EmbeddedHost {
   }
 
   #pushService(service: ServiceName): void {
-    const info = serviceInfoOf(this.#naming.view(service, this.#wallTime()), "", false);
-    for (const client of this.#naming.subscribersOf(service)) {
+    const view = this.#naming.view(service, this.#wallTime());
+    const infos = new Map<string, object>();
+    for (const [client, clusters] of this.#naming.subscribersOf(service)) {
+      let info = infos.get(clusters);
+      if (info === undefined) infos.set(clusters, (info = serviceInfoOf(view, clusters, false)));
       this.#push(client, StreamType.notifySubscriber, { headers: {}, serviceInfo: info, module: "naming" });
     }
   }
@@ -270,6 +289,10 @@ export class EmbeddedHost {
       }
     }
   }
+}
+
+function unreadable(): Failure {
+  return new Failure(500, 502, "errCode: 101, errMsg: Nacos deserialize failed.  ");
 }
 
 function failure({ resultCode, errorCode, message }: Failure): HostReply {

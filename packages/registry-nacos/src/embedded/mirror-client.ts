@@ -1,8 +1,12 @@
+import type { Clock } from "@dubhe/concurrency";
 import type { JsonObject } from "../json.js";
 import { abortable } from "../pause.js";
 import type { SessionLink } from "../session.js";
 import { Mirror, type Seed } from "./mirror.js";
 import { MirrorType, parts, readMirrorPush } from "./mirror-messages.js";
+
+/** Of the whole state, which comes in parts. */
+const COPY_TIMEOUT_MS = 10_000;
 
 export interface MirrorCounters {
   copies: number;
@@ -13,11 +17,16 @@ export interface MirrorCounters {
 /** This process's copy of the host's state: fetched in every new session, then followed. */
 export class MirrorClient {
   readonly counters: MirrorCounters = { copies: 0, changes: 0, offered: 0 };
+  readonly #clock: Clock;
   /** Complete at all times: a new copy takes its place only when all of it is there. */
   #mirror = new Mirror();
   #incoming: Mirror | undefined;
   #rank = 0;
   #complete: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   get size(): number {
     return this.#mirror.size;
@@ -56,7 +65,20 @@ export class MirrorClient {
       this.#complete = resolve;
     });
     await link.request(MirrorType.request, {});
-    await abortable(complete, signal);
+    const late = new AbortController();
+    const stop = (): void => late.abort(signal.reason);
+    const timer = this.#clock.setTimeout(
+      () => late.abort(new Error("the host did not send its state in time")),
+      COPY_TIMEOUT_MS,
+    );
+    signal.addEventListener("abort", stop);
+    try {
+      signal.throwIfAborted();
+      await abortable(complete, late.signal);
+    } finally {
+      timer.cancel();
+      signal.removeEventListener("abort", stop);
+    }
   }
 
   /** Takes a push of the host in; returns the rank, if that is what it told. */

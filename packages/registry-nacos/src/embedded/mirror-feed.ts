@@ -119,7 +119,8 @@ export class MirrorFeed {
     let rank = 0;
     for (const [client, follower] of this.#followers) {
       if (follower.pid === this.#options.pid) continue;
-      if (follower.rank !== rank) this.#options.push(client, MirrorType.push, { seq: this.#lineage.seq, entries: [], rank });
+      if (follower.rank !== rank)
+        this.#options.push(client, MirrorType.push, { seq: this.#lineage.seq, entries: [], rank });
       follower.rank = rank;
       rank += 1;
     }

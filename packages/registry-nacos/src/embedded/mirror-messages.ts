@@ -40,7 +40,11 @@ export interface MirrorPush {
 }
 
 export function readOffer(body: JsonObject): MirrorOffer {
-  return { lineage: readLineage(body.lineage), entries: readMirrorEntries(body.entries), last: asBoolean(body.last, true) };
+  return {
+    lineage: readLineage(body.lineage),
+    entries: readMirrorEntries(body.entries),
+    last: asBoolean(body.last, true),
+  };
 }
 
 export function readMirrorPush(body: JsonObject): MirrorPush {
@@ -56,6 +60,7 @@ export function readMirrorPush(body: JsonObject): MirrorPush {
 /** At least one part, so that an empty state is told too. */
 export function parts<T>(items: readonly T[]): readonly (readonly T[])[] {
   const result: T[][] = [];
-  for (let start = 0; start === 0 || start < items.length; start += MIRROR_PART) result.push(items.slice(start, start + MIRROR_PART));
+  for (let start = 0; start === 0 || start < items.length; start += MIRROR_PART)
+    result.push(items.slice(start, start + MIRROR_PART));
   return result;
 }

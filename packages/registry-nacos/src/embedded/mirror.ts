@@ -1,6 +1,5 @@
 import { asArray, asNumber, asObject, asString, asStringMap, type JsonObject } from "../json.js";
-import type { InstanceBody } from "../messages.js";
-import { readInstanceBody } from "./instance-body.js";
+import { type HostInstance, readHostInstances } from "./instance-body.js";
 import type { ServiceName } from "./naming-store.js";
 
 /**
@@ -37,7 +36,7 @@ export interface MirroredPublication {
   /** Process behind the owner; 0 = not known. */
   readonly pid: number;
   /** Empty = withdrawn. */
-  readonly instances: readonly InstanceBody[];
+  readonly instances: readonly HostInstance[];
 }
 
 export type MirrorEntry = MirroredConfig | MirroredPublication;
@@ -151,12 +150,13 @@ function readEntry(object: JsonObject): MirrorEntry | undefined {
     };
   }
   if (object.kind !== "publication") return undefined;
-  const service = asStringMap(object.service);
+  const { namespace = "", group = "", name = "" } = asStringMap(object.service);
+  const service = { namespace, group, name };
   return {
     kind: "publication",
-    service: { namespace: service.namespace ?? "", group: service.group ?? "", name: service.name ?? "" },
+    service,
     owner: asString(object.owner),
     pid: asNumber(object.pid, 0),
-    instances: asArray(object.instances).map((instance) => readInstanceBody(asObject(instance))),
+    instances: readHostInstances(object.instances, service),
   };
 }

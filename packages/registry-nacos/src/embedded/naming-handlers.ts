@@ -1,15 +1,15 @@
 import { asArray, asBoolean, asNumber, asObject, asString, isObject, type JsonObject } from "../json.js";
-import { type InstanceBody, RequestType } from "../messages.js";
+import { RequestType } from "../messages.js";
 import { firstParamProblem, instanceProblem } from "../param-rules.js";
 import { Failure, type Handler, type HostClient, Refusal, SUCCESS } from "./host-request.js";
-import { readInstanceBody, serviceInfoOf } from "./instance-body.js";
+import { beatProblem, type HostInstance, readHostInstance, serviceInfoOf } from "./instance-body.js";
 import type { NamingChange, NamingStore, ServiceName } from "./naming-store.js";
 
 const DEFAULT_PAGE_SIZE = 10;
 
 /** The naming module of Nacos, in its ephemeral part: what connections publish, and who is subscribed. */
 export function namingHandlers(store: NamingStore, apply: (change: NamingChange) => void): Record<string, Handler> {
-  const publish = (client: HostClient, service: ServiceName, instances: readonly InstanceBody[], now: number): void => {
+  const publish = (client: HostClient, service: ServiceName, instances: readonly HostInstance[], now: number): void => {
     apply(store.publish({ service, owner: client.id, pid: client.pid, confirmed: true, instances }, now));
   };
 
@@ -18,7 +18,8 @@ export function namingHandlers(store: NamingStore, apply: (change: NamingChange)
       const service = readService(body);
       const type = asString(body.type);
       if (!isObject(body.instance)) throw new Failure(400, 400, "Instance can not be null.");
-      const instance = checkedInstance(body.instance);
+      const instance = checkedInstance(body.instance, service);
+      checkAlone(instance);
       if (type === "registerInstance") publish(client, service, [instance], now);
       // Whatever the instance: a connection has one publication per service, and this withdraws it (as the server does).
       else if (type === "deregisterInstance") publish(client, service, [], now);
@@ -30,19 +31,28 @@ export function namingHandlers(store: NamingStore, apply: (change: NamingChange)
       const service = readService(body);
       const type = asString(body.type);
       if (type !== "batchRegisterInstance") throw new Failure(400, 400, `Unsupported request type ${type}`);
-      publish(client, service, asArray(body.instances).map((item) => checkedInstance(asObject(item))), now);
+      publish(
+        client,
+        service,
+        asArray(body.instances).map((item) => checkedInstance(asObject(item), service)),
+        now,
+      );
       return { ...SUCCESS, type };
     },
 
     [RequestType.persistentInstance]: () => {
-      throw new Failure(500, 501, "The embedded registry keeps no persistent instances: register ephemeral ones, or run a Nacos server.");
+      throw new Failure(
+        500,
+        501,
+        "The embedded registry keeps no persistent instances: register ephemeral ones, or run a Nacos server.",
+      );
     },
 
     [RequestType.subscribeService]: (client, body, now) => {
       const service = readService(body);
       const clusters = asString(body.clusters);
       if (asBoolean(body.subscribe, true)) {
-        const view = store.subscribe(client.id, service, now);
+        const view = store.subscribe(client.id, service, clusters, now);
         return { ...SUCCESS, message: "success", serviceInfo: serviceInfoOf(view, clusters, false) };
       }
       store.unsubscribe(client.id, service, now);
@@ -51,12 +61,20 @@ export function namingHandlers(store: NamingStore, apply: (change: NamingChange)
 
     [RequestType.serviceQuery]: (_client, body, now) => {
       const view = store.view(readService(body), now);
-      return { ...SUCCESS, serviceInfo: serviceInfoOf(view, asString(body.cluster), asBoolean(body.healthyOnly, false)) };
+      return {
+        ...SUCCESS,
+        serviceInfo: serviceInfoOf(view, asString(body.cluster), asBoolean(body.healthyOnly, false)),
+      };
     },
 
     [RequestType.serviceList]: (_client, body) => {
       const page = Math.max(1, asNumber(body.pageNo, 1));
-      const { count, names } = store.list(asString(body.namespace), asString(body.groupName), page, asNumber(body.pageSize, DEFAULT_PAGE_SIZE));
+      const { count, names } = store.list(
+        asString(body.namespace),
+        asString(body.groupName),
+        page,
+        asNumber(body.pageSize, DEFAULT_PAGE_SIZE),
+      );
       return { ...SUCCESS, count, serviceNames: names };
     },
   };
@@ -65,26 +83,34 @@ export function namingHandlers(store: NamingStore, apply: (change: NamingChange)
 function readService(body: JsonObject): ServiceName {
   const namespace = asString(body.namespace);
   const group = asString(body.groupName);
-  const full = asString(body.serviceName);
-  // Some clients send the grouped name, `group@@name`.
-  const name = full.startsWith(`${group}@@`) ? full.slice(group.length + 2) : full;
+  const name = asString(body.serviceName);
   const problem = firstParamProblem([
     ["namespaceId/tenant", namespace],
     ["group", group],
     ["serviceName", name],
   ]);
   if (problem !== undefined) throw new Refusal(400, `Param check invalid:${problem}`);
-  if (name === "") throw new Failure(500, 500, "Param 'serviceName' is illegal, serviceName is blank");
+  if (name.trim() === "") throw new Failure(500, 500, "Param 'serviceName' is illegal, serviceName is blank");
   if (group === "") throw new Failure(500, 500, "Param 'groupName' is illegal, groupName is blank");
   return { namespace, group, name };
 }
 
-function checkedInstance(object: JsonObject): InstanceBody {
-  const instance = readInstanceBody(object);
+function checkedInstance(object: JsonObject, service: ServiceName): HostInstance {
+  const instance = readHostInstance(object, service);
   const problem = instanceProblem(instance);
   if (problem !== undefined) throw new Refusal(400, `Param check invalid:${problem}`);
-  if (!/^[0-9a-zA-Z-]+$/.test(instance.clusterName)) {
-    throw new Failure(400, 400, `Instance 'clusterName' should be characters with only 0-9a-zA-Z-. (current: ${instance.clusterName})`);
-  }
   return instance;
+}
+
+/** A server checks more of an instance that comes alone than of those in a batch. */
+function checkAlone({ metadata, clusterName }: HostInstance): void {
+  const problem = beatProblem(metadata);
+  if (problem !== undefined) throw new Failure(400, 400, problem);
+  if (!/^[0-9a-zA-Z-]+$/.test(clusterName)) {
+    throw new Failure(
+      400,
+      400,
+      `Instance 'clusterName' should be characters with only 0-9a-zA-Z-. (current: ${clusterName})`,
+    );
+  }
 }

@@ -1,4 +1,4 @@
-import type { InstanceBody } from "../messages.js";
+import type { HostInstance } from "./instance-body.js";
 
 /** Names a service: namespaces and groups are separate worlds. */
 export interface ServiceName {
@@ -19,7 +19,7 @@ export interface Publication {
    */
   readonly confirmed: boolean;
   /** Empty = withdrawn. */
-  readonly instances: readonly InstanceBody[];
+  readonly instances: readonly HostInstance[];
 }
 
 /** What a method did. */
@@ -30,18 +30,24 @@ export interface NamingChange {
   readonly publications: readonly Publication[];
 }
 
-/** What subscribers see of a service. Disabled instances are left out, as real Nacos does. */
+/**
+ * What subscribers see of a service, as real Nacos shows it: without disabled instances, and an instance that two owners
+ * publish with all the same fields once.
+ */
 export interface ServiceView {
   readonly service: ServiceName;
   /** Unix ms; grows strictly with every change of the service. */
   readonly lastRefTime: number;
-  readonly hosts: readonly InstanceBody[];
+  readonly hosts: readonly HostInstance[];
 }
 
 interface Service {
   readonly name: ServiceName;
   readonly publications: Map<string, Publication>;
-  readonly subscribers: Set<string>;
+  /** Each with the clusters that it asked for. */
+  readonly subscribers: Map<string, string>;
+  /** It had instances once: only then do lists name it. */
+  listed: boolean;
   lastRefTime: number;
   /** Since when nobody publishes or subscribes; undefined while someone does. */
   emptySince: number | undefined;
@@ -88,7 +94,7 @@ export class NamingStore {
 
   #publish(publication: Publication, now: number): NamingChange {
     const service = this.#service(publication.service, now);
-    const removed: InstanceBody[] = [];
+    const removed: HostInstance[] = [];
     const publications = [publication];
     this.#replace(service, publication, removed);
     if (publication.confirmed && this.#unconfirmed > 0) this.#supersede(service, publication, removed, publications);
@@ -105,13 +111,14 @@ export class NamingStore {
 
   /** Drops what was taken over and never confirmed. */
   dropUnconfirmed(now: number): NamingChange {
-    const held = this.#unconfirmed === 0 ? [] : [...this.publications()].filter((publication) => !publication.confirmed);
+    const held =
+      this.#unconfirmed === 0 ? [] : [...this.publications()].filter((publication) => !publication.confirmed);
     return this.#drop(held, now);
   }
 
-  subscribe(client: string, name: ServiceName, now: number): ServiceView {
+  subscribe(client: string, name: ServiceName, clusters: string, now: number): ServiceView {
     const service = this.#service(name, now);
-    service.subscribers.add(client);
+    service.subscribers.set(client, clusters);
     service.emptySince = undefined;
     link(this.#bySubscriber, client, service);
     return viewOf(service);
@@ -133,7 +140,8 @@ export class NamingStore {
     this.#bySubscriber.delete(client);
   }
 
-  subscribersOf(name: ServiceName): ReadonlySet<string> {
+  /** Each with the clusters that it asked for, "" = all. */
+  subscribersOf(name: ServiceName): ReadonlyMap<string, string> {
     return this.#services.get(keyOf(name))?.subscribers ?? NOBODY;
   }
 
@@ -143,10 +151,15 @@ export class NamingStore {
   }
 
   /** Names in a namespace and group, sorted, a page of them. Pages count from 1. */
-  list(namespace: string, group: string, page: number, size: number): { readonly count: number; readonly names: readonly string[] } {
+  list(
+    namespace: string,
+    group: string,
+    page: number,
+    size: number,
+  ): { readonly count: number; readonly names: readonly string[] } {
     const names: string[] = [];
-    for (const { name } of this.#services.values()) {
-      if (name.namespace === namespace && name.group === group) names.push(name.name);
+    for (const { name, listed } of this.#services.values()) {
+      if (listed && name.namespace === namespace && name.group === group) names.push(name.name);
     }
     names.sort();
     return { count: names.length, names: names.slice((page - 1) * size, page * size) };
@@ -166,12 +179,13 @@ export class NamingStore {
   /** Forgets services that nobody has used for a minute. */
   sweep(now: number): void {
     for (const [key, service] of this.#services) {
-      if (service.emptySince !== undefined && now - service.emptySince >= EMPTY_SERVICE_TTL_MS) this.#services.delete(key);
+      if (service.emptySince !== undefined && now - service.emptySince >= EMPTY_SERVICE_TTL_MS)
+        this.#services.delete(key);
     }
   }
 
   /** The one place where publications come and go. What went is added to `removed`. */
-  #replace(service: Service, publication: Publication, removed: InstanceBody[]): void {
+  #replace(service: Service, publication: Publication, removed: HostInstance[]): void {
     const { owner } = publication;
     const held = service.publications.get(owner);
     if (held !== undefined) {
@@ -185,19 +199,20 @@ export class NamingStore {
       service.publications.set(owner, publication);
       link(this.#byOwner, owner, service);
       if (!publication.confirmed) this.#unconfirmed += 1;
+      service.listed = true;
       service.emptySince = undefined;
     }
   }
 
   /** A confirmed instance replaces the unconfirmed ones at its address, whoever owned them. */
-  #supersede(service: Service, publication: Publication, removed: InstanceBody[], publications: Publication[]): void {
+  #supersede(service: Service, publication: Publication, removed: HostInstance[], publications: Publication[]): void {
     const addresses = new Set(publication.instances.map(addressOf));
     for (const other of [...service.publications.values()]) {
       if (other.confirmed) continue;
       const kept = other.instances.filter((instance) => !addresses.has(addressOf(instance)));
       if (kept.length === other.instances.length) continue;
       const rest = { ...other, instances: kept };
-      const gone: InstanceBody[] = [];
+      const gone: HostInstance[] = [];
       this.#replace(service, rest, gone);
       removed.push(...gone.filter((instance) => addresses.has(addressOf(instance))));
       publications.push(rest);
@@ -224,7 +239,14 @@ export class NamingStore {
     const key = keyOf(name);
     let service = this.#services.get(key);
     if (service === undefined) {
-      service = { name, publications: new Map(), subscribers: new Set(), lastRefTime: now, emptySince: now };
+      service = {
+        name,
+        publications: new Map(),
+        subscribers: new Map(),
+        listed: false,
+        lastRefTime: now,
+        emptySince: now,
+      };
       this.#services.set(key, service);
     }
     return service;
@@ -232,17 +254,17 @@ export class NamingStore {
 }
 
 const NO_CHANGE: NamingChange = Object.freeze({ services: [], publications: [] });
-const NOBODY: ReadonlySet<string> = new Set();
+const NOBODY: ReadonlyMap<string, string> = new Map();
 
 function keyOf(name: ServiceName): string {
   return `${name.namespace}\0${name.group}\0${name.name}`;
 }
 
-function addressOf(instance: InstanceBody): string {
+function addressOf(instance: HostInstance): string {
   return `${instance.ip}#${instance.port}`;
 }
 
-function isVisible(instance: InstanceBody): boolean {
+function isVisible(instance: HostInstance): boolean {
   return instance.enabled;
 }
 
@@ -269,13 +291,16 @@ function unlink(index: Map<string, Set<Service>>, id: string, service: Service):
 }
 
 function viewOf(service: Service): ServiceView {
-  const hosts: InstanceBody[] = [];
-  for (const publication of service.publications.values()) hosts.push(...publication.instances.filter(isVisible));
-  return { service: service.name, lastRefTime: service.lastRefTime, hosts };
+  const hosts = new Map<string, HostInstance>();
+  for (const publication of service.publications.values()) {
+    for (const instance of publication.instances)
+      if (isVisible(instance)) hosts.set(JSON.stringify(instance), instance);
+  }
+  return { service: service.name, lastRefTime: service.lastRefTime, hosts: [...hosts.values()] };
 }
 
 /** The same instances in whatever order: an owner that reconnects and says the same is no change. */
-function sameInstances(a: readonly InstanceBody[], b: readonly InstanceBody[]): boolean {
+function sameInstances(a: readonly HostInstance[], b: readonly HostInstance[]): boolean {
   if (a.length !== b.length) return false;
   const left = a.map((instance) => JSON.stringify(instance)).sort();
   const right = b.map((instance) => JSON.stringify(instance)).sort();

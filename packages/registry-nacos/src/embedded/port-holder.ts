@@ -10,12 +10,16 @@ export interface PortHolder {
 const LISTEN = "0A";
 
 /** Who listens on the TCP port on this machine, for error messages. Linux only, and best effort: undefined when unknown. */
-export async function findPortHolder(port: number): Promise<PortHolder | undefined> {
+export async function findPortHolder(port: number): Promise<PortHolder | "nobody" | undefined> {
   try {
-    const inodes = new Set([...(await listeningInodes("/proc/net/tcp", port)), ...(await listeningInodes("/proc/net/tcp6", port))]);
-    if (inodes.size === 0) return undefined;
+    const inodes = new Set([
+      ...(await listeningInodes("/proc/net/tcp", port)),
+      ...(await listeningInodes("/proc/net/tcp6", port)),
+    ]);
+    if (inodes.size === 0) return "nobody";
     for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-      if (await holdsSocket(pid, inodes)) return { pid: Number(pid), command: (await readFile(`/proc/${pid}/comm`, "utf8")).trim() };
+      if (await holdsSocket(pid, inodes))
+        return { pid: Number(pid), command: (await readFile(`/proc/${pid}/comm`, "utf8")).trim() };
     }
   } catch {
     // Not Linux, or /proc is closed to us.
@@ -23,8 +27,8 @@ export async function findPortHolder(port: number): Promise<PortHolder | undefin
   return undefined;
 }
 
-export function describeHolder(holder: PortHolder | undefined): string {
-  return holder === undefined ? "another process" : `process ${holder.pid} (${holder.command})`;
+export function describeHolder(holder: PortHolder | "nobody" | undefined): string {
+  return holder === undefined || holder === "nobody" ? "another process" : `process ${holder.pid} (${holder.command})`;
 }
 
 async function listeningInodes(table: string, port: number): Promise<string[]> {

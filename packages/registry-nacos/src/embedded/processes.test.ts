@@ -17,14 +17,25 @@ const pause = (ms: number): Promise<void> =>
 class Child {
   readonly port: number;
   readonly process: ChildProcess;
-  report: ChildReport = { up: false, hosting: false, ports: undefined, applications: undefined, missed: [], error: undefined };
+  report: ChildReport = {
+    up: false,
+    hosting: false,
+    ports: undefined,
+    applications: undefined,
+    missed: [],
+    error: undefined,
+  };
 
   constructor(registryPort: number, port: number) {
     this.port = port;
-    this.process = fork(new URL("../test-support/embedded-child.js", import.meta.url), [String(registryPort), String(port)], {
-      execArgv: [],
-      env: { ...process.env, NODE_ENV: "test", KUBERNETES_SERVICE_HOST: undefined },
-    });
+    this.process = fork(
+      new URL("../test-support/embedded-child.js", import.meta.url),
+      [String(registryPort), String(port)],
+      {
+        execArgv: [],
+        env: { ...process.env, NODE_ENV: "test", KUBERNETES_SERVICE_HOST: undefined },
+      },
+    );
     this.process.on("message", (report: ChildReport) => {
       this.report = report;
     });
@@ -52,7 +63,8 @@ async function until(predicate: () => boolean, what: () => string, limitMs: numb
   return systemClock.now() - start;
 }
 
-const described = (children: readonly Child[]): string => JSON.stringify(children.map(({ port, report }) => ({ port, ...report })));
+const described = (children: readonly Child[]): string =>
+  JSON.stringify(children.map(({ port, report }) => ({ port, ...report })));
 
 test(
   "the host is killed three times: everybody is registered and watching again within 3 s, and nobody was seen missing",
@@ -60,13 +72,21 @@ test(
     const registryPort = await freePort();
     let children = [1, 2, 3, 4, 5].map((port) => new Child(registryPort, port));
     const all = (predicate: (child: Child) => boolean, what: string, limitMs: number): Promise<number> =>
-      until(() => children.every(predicate), () => `${what}: ${described(children)}`, limitMs);
+      until(
+        () => children.every(predicate),
+        () => `${what}: ${described(children)}`,
+        limitMs,
+      );
     try {
       await all(({ report }) => report.up && report.ports?.length === 5, "five that see each other", 15_000);
       // Written by somebody who is no Dubhe and never writes it again, as dubbo-go.
       const writer = embeddedRegistry(createRuntime(), embeddedConfig({ port: registryPort }));
       const entry = writer.mapping.add("com.Foo", "from-go");
-      await until(() => entry.state.value === "confirmed", () => "the mapping", 5_000);
+      await until(
+        () => entry.state.value === "confirmed",
+        () => "the mapping",
+        5_000,
+      );
       await writer.close();
       for (let round = 1; round <= 3; round++) {
         const hosts = children.filter(({ report }) => report.hosting);
@@ -95,11 +115,23 @@ test(
   withLeakCheck(async () => {
     const registryPort = await freePort();
     const first = new Child(registryPort, 1);
-    await until(() => first.report.up, () => described([first]), 15_000);
+    await until(
+      () => first.report.up,
+      () => described([first]),
+      15_000,
+    );
     const second = new Child(registryPort, 2);
-    await until(() => second.report.ports?.join() === "1,2", () => described([second]), 15_000);
+    await until(
+      () => second.report.ports?.join() === "1,2",
+      () => described([second]),
+      15_000,
+    );
     await first.end("close");
-    await until(() => second.report.up && second.report.hosting && second.report.ports?.join() === "2", () => described([second]), 5_000);
+    await until(
+      () => second.report.up && second.report.hosting && second.report.ports?.join() === "2",
+      () => described([second]),
+      5_000,
+    );
     await second.end("close");
   }),
 );
@@ -109,18 +141,37 @@ test(
   withLeakCheck(async () => {
     const registryPort = await freePort();
     const host = new Child(registryPort, 1);
-    await until(() => host.report.up, () => described([host]), 15_000);
+    await until(
+      () => host.report.up,
+      () => described([host]),
+      15_000,
+    );
     const second = new Child(registryPort, 2);
-    await until(() => second.report.ports?.join() === "1,2", () => described([second]), 15_000);
+    await until(
+      () => second.report.ports?.join() === "1,2",
+      () => described([second]),
+      15_000,
+    );
     host.process.kill("SIGSTOP");
     try {
       // A health check every 5 s, two probes, then a new connection that stays silent for 3 s.
-      await until(() => second.report.error?.includes("does not answer") === true && second.report.error.includes("embedded registry at"), () => described([second]), 25_000);
-      if (process.platform === "linux") assert.match(second.report.error ?? "", new RegExp(`process ${host.process.pid} \\(`));
+      await until(
+        () =>
+          second.report.error?.includes("does not answer") === true &&
+          second.report.error.includes("embedded registry at"),
+        () => described([second]),
+        25_000,
+      );
+      if (process.platform === "linux")
+        assert.match(second.report.error ?? "", new RegExp(`process ${host.process.pid} \\(`));
     } finally {
       await host.end("SIGKILL");
     }
-    await until(() => second.report.up && second.report.hosting, () => described([second]), 5_000);
+    await until(
+      () => second.report.up && second.report.hosting,
+      () => described([second]),
+      5_000,
+    );
     await second.end("close");
   }),
 );

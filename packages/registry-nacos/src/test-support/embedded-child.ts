@@ -21,7 +21,8 @@ export interface ChildReport {
 export type ChildCommand = { readonly kind: "expect"; readonly ports: readonly number[] } | { readonly kind: "close" };
 
 const [port, own] = process.argv.slice(2).map(Number);
-if (process.send !== undefined && port !== undefined && own !== undefined) main(port, own, (report) => void (process.connected && process.send?.(report)));
+if (process.send !== undefined && port !== undefined && own !== undefined)
+  main(port, own, (report) => void (process.connected && process.send?.(report)));
 
 function main(registryPort: number, ownPort: number, tell: (report: ChildReport) => void): void {
   const runtime = createRuntime();

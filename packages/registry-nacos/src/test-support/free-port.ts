@@ -1,14 +1,21 @@
-import { createServer } from "node:net";
+import { createRandom, createRuntime } from "@dubhe/concurrency";
+import { createRpcEnvironment, RpcServer } from "@dubhe/rpc";
 
-/** A port of 127.0.0.1 that nobody has at this moment, below the range from which the system gives out ports. */
+const random = createRandom();
+
+/**
+ * A port of 127.0.0.1 that nobody has at this moment, from below the range that the system gives out: else a client's own
+ * end could take it before it is used.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const free = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-    });
+    const server = new RpcServer(createRpcEnvironment(createRuntime()));
+    const port = 20_000 + random.below(12_000);
+    const free = await server.listen({ host: "127.0.0.1", port }).then(
+      () => true,
+      () => false,
+    );
+    await server.close({ graceMs: 0 });
     if (free) return port;
   }
 }

@@ -40,10 +40,16 @@ export class MemoryNetwork implements Transport {
   start(server: ServerAddress, options: Partial<HostOptions> = {}): EmbeddedHost {
     const links = new Map<string, MemoryLink>();
     const output = {
-      push: (client: string, type: string, body: object) => links.get(client)?.push({ type, headers: {}, body: clone(body) }),
+      push: (client: string, type: string, body: object) =>
+        links.get(client)?.push({ type, headers: {}, body: clone(body) }),
       disconnect: (client: string) => links.get(client)?.end(new Error("the server ended the stream")),
     };
-    const host = new EmbeddedHost(this.#runtime, output, { pid: 1, id: `host${this.#nextClient++}`, startingMs: 0, ...options });
+    const host = new EmbeddedHost(this.#runtime, output, {
+      pid: 1,
+      id: `host${this.#nextClient++}`,
+      startingMs: 0,
+      ...options,
+    });
     this.#servers.set(grpcAddress(server), { host, links, frozen: false });
     return host;
   }
@@ -63,12 +69,14 @@ export class MemoryNetwork implements Transport {
 
   /** Connections break; the server lives. */
   breakLinks(server: ServerAddress): void {
-    for (const link of [...(this.#servers.get(grpcAddress(server))?.links.values() ?? [])]) link.end(new Error("ECONNRESET"));
+    for (const link of [...(this.#servers.get(grpcAddress(server))?.links.values() ?? [])])
+      link.end(new Error("ECONNRESET"));
   }
 
   /** Pushes something that an embedded host never would. */
   push(server: ServerAddress, type: string, body: Record<string, unknown>): void {
-    for (const link of this.#servers.get(grpcAddress(server))?.links.values() ?? []) link.push({ type, headers: {}, body });
+    for (const link of this.#servers.get(grpcAddress(server))?.links.values() ?? [])
+      link.push({ type, headers: {}, body });
   }
 
   /** A request by somebody else, at once. */
@@ -77,7 +85,7 @@ export class MemoryNetwork implements Transport {
     if (target === undefined) throw new Error(`nobody listens at ${grpcAddress(server)}`);
     target.host.connected("somebody");
     target.host.received("somebody", { type: "ConnectionSetupRequest", headers: {}, body: {} });
-    return target.host.request("somebody", { type, headers: {}, body });
+    return target.host.request("somebody", { type, body });
   }
 
   linksOf(server: ServerAddress): number {
@@ -89,7 +97,8 @@ export class MemoryNetwork implements Transport {
     await this.wait();
     signal.throwIfAborted();
     const target = this.#servers.get(grpcAddress(server));
-    if (target === undefined) throw Object.assign(new Error(`connect ECONNREFUSED ${grpcAddress(server)}`), { code: "ECONNREFUSED" });
+    if (target === undefined)
+      throw Object.assign(new Error(`connect ECONNREFUSED ${grpcAddress(server)}`), { code: "ECONNREFUSED" });
     const id = `client${this.#nextClient++}`;
     const link = new MemoryLink(this, this.#runtime, target, id, receive);
     target.links.set(id, link);
@@ -115,7 +124,13 @@ class MemoryLink implements Link {
   #resolveClosed: (reason: Error | undefined) => void = () => undefined;
   #ended = false;
 
-  constructor(network: MemoryNetwork, runtime: Runtime, server: MemoryServer, id: string, receive: (message: Envelope) => void) {
+  constructor(
+    network: MemoryNetwork,
+    runtime: Runtime,
+    server: MemoryServer,
+    id: string,
+    receive: (message: Envelope) => void,
+  ) {
     this.#network = network;
     this.#runtime = runtime;
     this.#server = server;
@@ -129,7 +144,10 @@ class MemoryLink implements Link {
   request(type: string, body: object, options: LinkRequestOptions): Promise<Envelope> {
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(new Error("the connection is closed"));
-      const timer: Timer = this.#runtime.clock.setTimeout(() => fail(new Error(`${type} timed out`)), options.timeoutMs);
+      const timer: Timer = this.#runtime.clock.setTimeout(
+        () => fail(new Error(`${type} timed out`)),
+        options.timeoutMs,
+      );
       const done = (): void => {
         timer.cancel();
         this.#waiting.delete(fail);
@@ -159,7 +177,9 @@ class MemoryLink implements Link {
     if (fault === "drop" || this.#server.frozen || this.#ended) return undefined;
     if (fault instanceof Error) return fault;
     this.#network.requests.push(type);
-    const reply = isObject(fault) ? (fault as unknown as HostReply) : this.#server.host.request(this.#id, { type, headers: {}, body });
+    const reply = isObject(fault)
+      ? (fault as unknown as HostReply)
+      : this.#server.host.request(this.#id, { type, body });
     if (fault === "lose-answer") return undefined;
     await this.#network.wait();
     return { type: reply.type, headers: {}, body: this.#network.corrupt(reply.type, clone(reply.body)) };
@@ -167,7 +187,8 @@ class MemoryLink implements Link {
 
   send(type: string, body: object): void {
     void this.#network.wait().then(() => {
-      if (!this.#ended && !this.#server.frozen) this.#server.host.received(this.#id, { type, headers: {}, body: clone(body) });
+      if (!this.#ended && !this.#server.frozen)
+        this.#server.host.received(this.#id, { type, headers: {}, body: clone(body) });
     });
   }
 

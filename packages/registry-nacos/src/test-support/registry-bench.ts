@@ -53,7 +53,10 @@ export class RegistryBench {
     return createInstance({ application: "shop", host: "10.0.0.1", port, ...more });
   }
 
-  watch(registry: NacosRegistry, application = "shop"): { readonly events: InstancesEvent[]; readonly handle: ReturnType<NacosRegistry["watch"]> } {
+  watch(
+    registry: NacosRegistry,
+    application = "shop",
+  ): { readonly events: InstancesEvent[]; readonly handle: ReturnType<NacosRegistry["watch"]> } {
     const events: InstancesEvent[] = [];
     return { events, handle: registry.watch(application, (event) => void events.push(event)) };
   }
@@ -72,7 +75,8 @@ export class RegistryBench {
   }
 
   config(dataId = "com.Foo", group = "mapping"): string | undefined {
-    return (this.network.ask(this.server, "ConfigQueryRequest", { tenant: "", group, dataId }).body as JsonObject).content as string | undefined;
+    return (this.network.ask(this.server, "ConfigQueryRequest", { tenant: "", group, dataId }).body as JsonObject)
+      .content as string | undefined;
   }
 
   publish(content: string, dataId = "com.Foo", group = "mapping"): void {

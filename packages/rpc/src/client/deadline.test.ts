@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { EchoService, echoHandlers, rpcPair, VirtualClock, withLeakCheck } from "@dubhe/testing";
 import { Code } from "../code.js";
 import type { RpcError } from "../rpc-error.js";
+import type { HandlerContext } from "../server/handler-context.js";
 
 const expired = (error: RpcError): boolean => error.code === Code.DeadlineExceeded;
 const never = (): Promise<never> => new Promise(() => undefined);
@@ -10,21 +11,29 @@ const never = (): Promise<never> => new Promise(() => undefined);
 test(
   "the caller's deadline ends the call and reaches the handler's signal",
   withLeakCheck(async () => {
-    await using pair = await rpcPair();
-    const { promise, resolve } = withResolvers<RpcError>();
+    const clock = new VirtualClock();
+    await using pair = await rpcPair({ clock });
+    const contexts: HandlerContext[] = [];
     pair.server.add(EchoService, {
       unary(_request, context) {
-        assert.ok((context.timeoutMs() as number) <= 40);
-        assert.ok(context.deadline !== undefined);
-        context.signal.addEventListener("abort", () => resolve(context.signal.reason as RpcError));
+        contexts.push(context);
         return never();
       },
     });
-    const start = performance.now();
-    await assert.rejects(pair.client(EchoService).unary({}, { timeoutMs: 40 }), expired);
-    assert.ok(performance.now() - start >= 40);
-    // Either the server's own timer or our RST_STREAM came first.
-    assert.ok([Code.DeadlineExceeded, Code.Canceled].includes((await promise).code as 4));
+    const call = assert.rejects(pair.client(EchoService).unary({}, { timeoutMs: 40 }), expired);
+    while (contexts.length === 0) await clock.settle();
+    const [context] = contexts as [HandlerContext];
+    assert.equal(context.timeoutMs(), 40);
+    assert.equal(context.deadline, clock.now() + 40);
+    const aborted = new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+    await clock.advance(39);
+    assert.equal(context.signal.aborted, false);
+    await clock.advance(1);
+    await call;
+    await aborted;
+    // The server's own timer, or our RST_STREAM.
+    assert.ok([Code.DeadlineExceeded, Code.Canceled].includes((context.signal.reason as RpcError).code as 4));
+    assert.equal(context.timeoutMs(), 0);
   }),
 );
 
@@ -63,7 +72,8 @@ test(
 test(
   "the default is 3 s for one response and none for streams; the client's default goes before it, the call's before that",
   withLeakCheck(async () => {
-    await using pair = await rpcPair();
+    const clock = new VirtualClock();
+    await using pair = await rpcPair({ clock });
     const seen: (number | undefined)[] = [];
     pair.server.add(EchoService, {
       unary: (_request, context) => {
@@ -81,12 +91,7 @@ test(
     await pair.client(EchoService, { timeoutMs: 500 }).unary({});
     await pair.client(EchoService, { timeoutMs: 500 }).unary({}, { timeoutMs: 100 });
     await echo.unary({}, { timeoutMs: Infinity });
-    const [first = 0, second, third = 0, fourth = 0, fifth] = seen;
-    assert.ok(first > 2_500 && first <= 3_000);
-    assert.equal(second, undefined);
-    assert.ok(third > 400 && third <= 500);
-    assert.ok(fourth > 50 && fourth <= 100);
-    assert.equal(fifth, undefined);
+    assert.deepEqual(seen, [3_000, undefined, 500, 100, undefined]);
   }),
 );
 
@@ -152,11 +157,3 @@ test(
     assert.equal(pair.env.wheel.size, 0);
   }),
 );
-
-function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((r) => {
-    resolve = r;
-  });
-  return { promise, resolve };
-}

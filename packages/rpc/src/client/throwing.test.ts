@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { anyPack, DurationSchema } from "@bufbuild/protobuf/wkt";
-import { EchoService, echoHandlers, rpcPair, withLeakCheck } from "@dubhe/testing";
+import { EchoService, echoHandlers, rpcPair, VirtualClock, withLeakCheck } from "@dubhe/testing";
 import { Code } from "../code.js";
 import { RpcError } from "../rpc-error.js";
 
@@ -225,7 +225,8 @@ test(
 test(
   "handlers that go on after the end of their call disturb nobody",
   withLeakCheck(async () => {
-    await using pair = await rpcPair();
+    const clock = new VirtualClock();
+    await using pair = await rpcPair({ clock });
     const late: Promise<void>[] = [];
     pair.server.add(EchoService, {
       unary: (_request, context) => {
@@ -239,9 +240,10 @@ test(
         return aborted.then(() => boom());
       },
     });
-    const echo = pair.client(EchoService);
-    await assert.rejects(echo.unary({}, { timeoutMs: 20 }), { code: Code.DeadlineExceeded });
-    while (late.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const call = assert.rejects(pair.client(EchoService).unary({}, { timeoutMs: 20 }), { code: Code.DeadlineExceeded });
+    while (late.length === 0) await clock.settle();
+    await clock.advance(21);
+    await call;
     await Promise.all(late);
   }),
 );

@@ -46,7 +46,9 @@ const colour = fc.constantFrom<Kinds_Colour>(
 );
 const list = <T>(item: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(item, { maxLength: 4 });
 
-/** Any message; every field may be missing. */
+const depthIdentifier = fc.createDepthIdentifier();
+
+/** Any message, up to three deep; every field may be missing. */
 const { kinds } = fc.letrec<{ kinds: Init }>((tie) => ({
   kinds: fc.record(
     {
@@ -66,7 +68,12 @@ const { kinds } = fc.letrec<{ kinds: Init }>((tie) => ({
       stringField: text,
       bytesField: bytes,
       enumField: colour,
-      messageField: fc.option(tie("kinds") as fc.Arbitrary<Init>, { nil: undefined, depthSize: "small" }),
+      messageField: fc.option(tie("kinds") as fc.Arbitrary<Init>, {
+        nil: undefined,
+        freq: 1,
+        maxDepth: 2,
+        depthIdentifier,
+      }),
       optionalInt32: int32,
       optionalString: text,
       optionalBytes: bytes,
@@ -81,7 +88,11 @@ const { kinds } = fc.letrec<{ kinds: Init }>((tie) => ({
       stringList: list(text),
       bytesList: list(bytes),
       enumList: list(colour),
-      messageList: fc.array(tie("kinds") as fc.Arbitrary<Init>, { maxLength: 2, depthIdentifier: "kinds" }),
+      messageList: fc.oneof(
+        { maxDepth: 2, depthIdentifier },
+        fc.constant<Init[]>([]),
+        fc.array(tie("kinds") as fc.Arbitrary<Init>, { maxLength: 2, depthIdentifier }),
+      ),
       unpackedList: list(uint32),
       stringMap: fc.dictionary(fc.string({ maxLength: 3 }), int32, { maxKeys: 3, noNullPrototype: true }),
       int32Map: fc.dictionary(int32.map(String), text, { maxKeys: 3, noNullPrototype: true }),
@@ -190,6 +201,24 @@ test("whatever bytes come, the result is that of protobuf-es: the same message, 
     }),
     { numRuns: 3_000 },
   );
+});
+
+test("unknown fields of every wire type, between known ones", () => {
+  const parts = [
+    [0x18, 5],
+    [0xfa, 0x5a, 1, 0x18], // 1455, length-delimited
+    [0xf8, 0x5a, 0x80, 1], // varint
+    [0xf9, 0x5a, 1, 2, 3, 4, 5, 6, 7, 8],
+    [0xfd, 0x5a, 1, 2, 3, 4],
+    [0xfa, 0x5a, 0],
+    [0x28, 6],
+  ];
+  const wire = new Uint8Array(parts.flat());
+  const decoded = compiledOnly(KindsSchema).read(wire);
+  assert.deepEqual(decoded, fromBinary(KindsSchema, wire));
+  assert.deepEqual(codec.encode(decoded), toBinary(KindsSchema, fromBinary(KindsSchema, wire)));
+  const group = new Uint8Array([0xfb, 0x5a, 0x08, 1, 0xfc, 0x5a, 0x18, 1]);
+  assert.deepEqual(codec.decode(group, false), fromBinary(KindsSchema, group));
 });
 
 test("random bytes", () => {

@@ -135,6 +135,10 @@ export class WireReader {
     return length;
   }
 
+  skip(bytes: number): void {
+    this.at += bytes;
+  }
+
   string(): string {
     const length = this.length();
     const { buffer, at } = this;
@@ -173,7 +177,7 @@ export class WireReader {
     const { at } = this;
     if (wireType === 0) this.varint64();
     else if (wireType === 1) this.fixed(8);
-    else if (wireType === 2) this.at += this.length();
+    else if (wireType === 2) this.skip(this.length());
     else if (wireType === 5) this.fixed(4);
     else throw beyondCompiled;
     return new Uint8Array(this.buffer.subarray(at, this.at));

@@ -234,3 +234,35 @@ test("a connector that throws is a failed connect", () => {
   });
   assert.match(open(channel, 1)[0]!.error!.message, /cannot connect to 10\.0\.0\.1:50051: bad key, retry in 1 s/);
 });
+
+test("a user who is refused in the middle of an offer is offered again, though nobody of its own waits by then", () => {
+  const { network, pool } = world({ maxConnectionsPerEndpoint: 1 });
+  let waiting = 0;
+  const offers: number[] = [];
+  const observer = { attemptStarting: () => undefined, attemptAnswered: () => undefined, attemptEnded: () => false };
+  const lease = pool.lease(TARGET, {
+    get waiting() {
+      return waiting;
+    },
+    waitingControl: 0,
+    offer: () => {
+      offers.push(waiting);
+      if (waiting === 0) return 0;
+      assert.equal(lease?.tryOpen(first, observer), "opened");
+      // The next one finds no stream here, and is placed elsewhere.
+      assert.equal(lease?.tryOpen(second, observer), "busy");
+      waiting = 0;
+      return 1;
+    },
+    changed: () => undefined,
+  });
+  const first = new FakeCall();
+  const second = new FakeCall();
+  waiting = 2;
+  assert.equal(lease?.tryOpen(first, observer), "connecting");
+  lease?.connect();
+  network.last.ready(1);
+  assert.deepEqual(offers, [2]);
+  first.finish();
+  assert.deepEqual(offers, [2, 0], "what it took for full is free again");
+});

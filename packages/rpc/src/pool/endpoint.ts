@@ -394,11 +394,12 @@ export class Endpoint implements PooledConnectionOwner {
           const { user } = lease;
           if (user.waitingControl === 0 && user.waiting > 0 && !this.#anyFree(false)) continue;
           const took = user.offer(this, atMost);
-          // One that got nothing keeps its place, one that wants more goes to the end of the line.
+          // One that got nothing keeps its place, one that got something goes to the end of the line: even if none of
+          // its calls waits now, it may take the endpoint for full, having been refused after that.
           if (took > 0 || user.waiting === 0) this.#starving.delete(lease);
           if (took === 0) continue;
           progress = true;
-          if (user.waiting > 0 && !lease.released) this.#starving.add(lease);
+          if (!lease.released) this.#starving.add(lease);
         }
       }
     } finally {

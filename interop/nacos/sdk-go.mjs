@@ -72,7 +72,6 @@ async function startNacosOf(trial) {
     throw new Error(`real Nacos cannot be had, so nothing is compared: ${error.message}`);
   }
   const nacos = await startNacos(trial);
-  console.log(`  ${nacos.said}`);
   return nacos.http;
 }
 

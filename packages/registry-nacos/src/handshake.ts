@@ -2,7 +2,7 @@ import type { Clock } from "@dubhe/concurrency";
 import { NacosError } from "./errors.js";
 import { asBoolean, asString, type JsonObject } from "./json.js";
 import { ERROR_RESPONSE, isServerStarting, RequestType, readStatus, StreamType } from "./messages.js";
-import { abortable, pause } from "./pause.js";
+import { pause, within } from "./pause.js";
 import type { Envelope } from "./payload.js";
 import type { Link } from "./transport.js";
 
@@ -60,20 +60,9 @@ async function serverCheck(link: Link, options: HandshakeOptions): Promise<JsonO
   }
 }
 
-async function setupAcknowledged(options: HandshakeOptions): Promise<void> {
-  const timeout = new AbortController();
-  const timer = options.clock.setTimeout(() => {
-    timeout.abort(new Error(`the server did not acknowledge the connection's setup within ${SETUP_ACK_TIMEOUT_MS} ms`));
-  }, SETUP_ACK_TIMEOUT_MS);
-  const stop = (): void => timeout.abort(options.signal.reason);
-  options.signal.addEventListener("abort", stop);
-  try {
-    options.signal.throwIfAborted();
-    await abortable(options.setupAck, timeout.signal);
-  } finally {
-    timer.cancel();
-    options.signal.removeEventListener("abort", stop);
-  }
+function setupAcknowledged({ clock, setupAck, signal }: HandshakeOptions): Promise<void> {
+  const late = `the server did not acknowledge the connection's setup within ${SETUP_ACK_TIMEOUT_MS} ms`;
+  return within(clock, setupAck, SETUP_ACK_TIMEOUT_MS, late, signal);
 }
 
 async function probe(link: Link, options: HandshakeOptions): Promise<void> {

@@ -26,3 +26,24 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
+
+/** As {@link abortable}, and a rejection that says `late` after `ms`. */
+export async function within<T>(
+  clock: Clock,
+  promise: Promise<T>,
+  ms: number,
+  late: string,
+  signal: AbortSignal,
+): Promise<T> {
+  const bound = new AbortController();
+  const timer = clock.setTimeout(() => bound.abort(new Error(late)), ms);
+  const stop = (): void => bound.abort(signal.reason);
+  signal.addEventListener("abort", stop);
+  try {
+    if (signal.aborted) stop();
+    return await abortable(promise, bound.signal);
+  } finally {
+    timer.cancel();
+    signal.removeEventListener("abort", stop);
+  }
+}

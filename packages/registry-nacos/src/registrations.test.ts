@@ -188,6 +188,23 @@ test("close withdraws within its bound even when the server has frozen (D-58)", 
   await bench.end();
 });
 
+test("close does not insist where the server refuses: the connection takes everything along", async () => {
+  const bench = new RegistryBench(new VirtualClock());
+  bench.start();
+  bench.network.fault = (type) =>
+    type === "InstanceRequest"
+      ? {
+          type: "InstanceResponse",
+          body: { resultCode: 500, errorCode: 403, message: "no permission", success: false },
+        }
+      : undefined;
+  const provider = bench.open();
+  provider.register(bench.instance(1));
+  await bench.clock.advance(1_000);
+  await bench.resolves(provider.close(), 100);
+  await bench.end();
+});
+
 test("the names of all applications, page by page, without those of interfaces", async () => {
   const bench = new RegistryBench(new VirtualClock());
   bench.start();

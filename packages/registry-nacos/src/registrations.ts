@@ -107,7 +107,12 @@ export class Registrations implements SessionObserver {
       if (any === undefined) return;
       // Takes the whole publication of this connection away, whatever instance it names.
       const body = { ...this.#service(application), type: "deregisterInstance", instance: instanceToWire(any) };
-      await this.#session.request(RequestType.instance, body, signal);
+      try {
+        await this.#session.request(RequestType.instance, body, signal);
+      } catch (error) {
+        // When the registry closes, the connection ends next, and takes with it what it published.
+        if (!this.#closed) throw error;
+      }
       this.#sent.delete(application);
       return;
     }

@@ -2,6 +2,7 @@ import { ErrorCode, errorCodeName } from "../errors.js";
 import type { HeaderBlock, StreamEnd, StreamSink } from "../types.js";
 import type { ConnectionCore } from "./connection-core.js";
 import { Http2Stream } from "./http2-stream.js";
+import { OpenStreams } from "./open-streams.js";
 import { ResetMemory } from "./reset-memory.js";
 
 const COMPLETE: StreamEnd = Object.freeze({ kind: "complete", code: 0, by: "peer", processed: "yes", message: "" });
@@ -22,7 +23,7 @@ export class StreamTable {
   /** The highest stream the peer opened, wanted or not. */
   lastPeerId = 0;
   private readonly core: ConnectionCore;
-  private readonly open: Map<number, Http2Stream> = new Map();
+  private readonly open: OpenStreams = new OpenStreams();
   private readonly resets: ResetMemory = new ResetMemory();
 
   constructor(core: ConnectionCore) {
@@ -38,7 +39,8 @@ export class StreamTable {
     return this.open.get(streamId);
   }
 
-  values(): IterableIterator<Http2Stream> {
+  /** A copy: streams may be closed while one goes through it. */
+  values(): readonly Http2Stream[] {
     return this.open.values();
   }
 
@@ -58,7 +60,7 @@ export class StreamTable {
     const { core } = this;
     const stream = new Http2Stream(core, this.nextId, sink, endStream ? "ended" : "open", "headers", core.now);
     this.nextId += 2;
-    this.open.set(stream.id, stream);
+    this.open.add(stream.id, stream);
     core.counters.streamsOpened++;
     return stream;
   }
@@ -68,7 +70,7 @@ export class StreamTable {
     const { core } = this;
     const stream = new Http2Stream(core, streamId, NO_SINK, "idle", endStream ? "ended" : "body", core.now);
     if (!endStream) stream.contentLeft = contentLength;
-    this.open.set(streamId, stream);
+    this.open.add(streamId, stream);
     core.counters.streamsOpened++;
     try {
       stream.sink = core.sink.onStream!(stream, block, endStream);
@@ -107,7 +109,7 @@ export class StreamTable {
 
   /** The peer's GOAWAY: it did not and will not look at streams above the last one. */
   closeUnprocessed(lastStreamId: number, code: number, message: string): void {
-    for (const stream of [...this.open.values()]) {
+    for (const stream of this.open.values()) {
       if (stream.id <= lastStreamId) continue;
       const processed = this.processedOf(stream, "no");
       this.close(stream, { kind: "connection", code, by: "peer", processed, message });
@@ -116,7 +118,7 @@ export class StreamTable {
 
   /** The connection is over. */
   closeAll(code: number, by: StreamEnd["by"], message: string): void {
-    for (const stream of [...this.open.values()]) {
+    for (const stream of this.open.values()) {
       const unsent = stream.id > this.core.outgoing.flushedThrough;
       const processed = this.processedOf(stream, unsent ? "no" : "maybe");
       this.close(stream, { kind: "connection", code, by, processed, message });

@@ -1,6 +1,6 @@
 import type { Clock } from "@dubhe/concurrency";
 import type { JsonObject } from "../json.js";
-import { abortable } from "../pause.js";
+import { within } from "../pause.js";
 import type { SessionLink } from "../session.js";
 import { Mirror, type Seed } from "./mirror.js";
 import { MirrorType, parts, readMirrorPush } from "./mirror-messages.js";
@@ -65,20 +65,7 @@ export class MirrorClient {
       this.#complete = resolve;
     });
     await link.request(MirrorType.request, {});
-    const late = new AbortController();
-    const stop = (): void => late.abort(signal.reason);
-    const timer = this.#clock.setTimeout(
-      () => late.abort(new Error("the host did not send its state in time")),
-      COPY_TIMEOUT_MS,
-    );
-    signal.addEventListener("abort", stop);
-    try {
-      signal.throwIfAborted();
-      await abortable(complete, late.signal);
-    } finally {
-      timer.cancel();
-      signal.removeEventListener("abort", stop);
-    }
+    await within(this.#clock, complete, COPY_TIMEOUT_MS, "the host did not send its state in time", signal);
   }
 
   /** Takes a push of the host in; returns the rank, if that is what it told. */

@@ -60,9 +60,11 @@ export class Churn {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       // One change at a time, in order.
-      this.#running = this.#running.then(() => this.#change(what)).catch((error: unknown) => {
-        this.#error ??= error;
-      });
+      this.#running = this.#running
+        .then(() => this.#change(what))
+        .catch((error: unknown) => {
+          this.#error ??= error;
+        });
     }, atMs);
     this.#timers.add(timer);
   }

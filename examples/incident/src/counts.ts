@@ -8,8 +8,15 @@ interface Inspected {
     readonly listeners?: { readonly counters: { readonly listens: number; readonly queries: number } };
   }[];
   readonly discovery: {
-    readonly counters: { readonly metadataFetches: number; readonly mappingWatches: number; readonly instanceWatches: number };
-    readonly watches: { readonly applications: readonly unknown[]; readonly mappings: readonly { readonly applications: readonly string[] }[] };
+    readonly counters: {
+      readonly metadataFetches: number;
+      readonly mappingWatches: number;
+      readonly instanceWatches: number;
+    };
+    readonly watches: {
+      readonly applications: readonly unknown[];
+      readonly mappings: readonly { readonly applications: readonly string[] }[];
+    };
     readonly views: readonly unknown[];
   };
   readonly pool: {
@@ -60,7 +67,10 @@ export function noCounts(): Counts {
 
 /** The same App some time later: its counters are the newer ones, what it had open at most is that of both. */
 export function laterCounts(before: Counts, now: Counts): Counts {
-  return { discovery: now.discovery, pool: { ...mostOf(before.pool, now.pool), connectionsOpened: now.pool.connectionsOpened } };
+  return {
+    discovery: now.discovery,
+    pool: { ...mostOf(before.pool, now.pool), connectionsOpened: now.pool.connectionsOpened },
+  };
 }
 
 /** Of two Apps: sums, and for the bounds the larger one. */

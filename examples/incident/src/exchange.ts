@@ -23,9 +23,11 @@ export async function holdExchange(
     const payload = payloadOf(exchange, received, payloadBytes);
     digest = addToDigest(digest, payload);
     if (reply.exchange !== exchange) throw new WrongContent(`exchange ${exchange} got a reply of ${reply.exchange}`);
-    if (reply.sequence !== received) throw new WrongContent(`reply ${received} of ${exchange} came as ${reply.sequence}`);
+    if (reply.sequence !== received)
+      throw new WrongContent(`reply ${received} of ${exchange} came as ${reply.sequence}`);
     if (reply.digest !== digest) throw new WrongContent(`reply ${received} of ${exchange} has a wrong digest`);
-    if (!sameBytes(reply.payload, payload)) throw new WrongContent(`reply ${received} of ${exchange} has a wrong payload`);
+    if (!sameBytes(reply.payload, payload))
+      throw new WrongContent(`reply ${received} of ${exchange} has a wrong payload`);
     if (provider !== "" && reply.provider !== provider) throw new WrongContent(`two providers answered ${exchange}`);
     provider = reply.provider;
     received++;
@@ -36,7 +38,12 @@ export async function holdExchange(
   return provider;
 }
 
-async function* outgoing(exchange: bigint, messages: number, payloadBytes: number, turn: Turn): AsyncGenerator<Message> {
+async function* outgoing(
+  exchange: bigint,
+  messages: number,
+  payloadBytes: number,
+  turn: Turn,
+): AsyncGenerator<Message> {
   for (let sequence = 0; sequence < messages; sequence++) {
     if (sequence > 0) await turn.wait();
     yield create(MessageSchema, { exchange, sequence, payload: payloadOf(exchange, sequence, payloadBytes) });

@@ -1,6 +1,14 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { FromChild, GatewayResult, GatewayStart, Progress, ProviderCounts, ProviderStart, ToChild } from "./messages.js";
+import type {
+  FromChild,
+  GatewayResult,
+  GatewayStart,
+  Progress,
+  ProviderCounts,
+  ProviderStart,
+  ToChild,
+} from "./messages.js";
 import type { ProviderRecord } from "./verdict.js";
 
 const noneYet: ProviderCounts = { started: 0, completed: 0, received: 0, replied: 0, abandoned: 0 };

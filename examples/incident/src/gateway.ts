@@ -81,7 +81,14 @@ class Gateway {
       const begun = performance.now();
       const { client, address, done } = make(surroundings, number);
       try {
-        const provider = await holdExchange(client, BigInt(number), messages, payloadBytes, exchangeTimeoutMs, this.#countReply);
+        const provider = await holdExchange(
+          client,
+          BigInt(number),
+          messages,
+          payloadBytes,
+          exchangeTimeoutMs,
+          this.#countReply,
+        );
         this.#latency.record(Math.max(1, Math.round((performance.now() - begun) * 1000)));
         this.#completedBy.set(provider, (this.#completedBy.get(provider) ?? 0) + 1);
         this.#ok++;

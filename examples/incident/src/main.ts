@@ -3,7 +3,7 @@ import { Churn } from "./churn.js";
 import { GatewayProcess, ProviderProcess } from "./fleet.js";
 import type { GatewayResult } from "./messages.js";
 import { help, OptionError, type Options, parseOptions } from "./options.js";
-import { printReport, ProgressLine } from "./report.js";
+import { ProgressLine, printReport } from "./report.js";
 import { judge, type ProviderRecord } from "./verdict.js";
 
 const groupCount = 64;
@@ -37,7 +37,13 @@ async function runIncident(options: Options): Promise<Outcome> {
       { kind: "gateway", registry, mode, concurrency, clients, messages, payloadBytes, groups, addresses, soak },
       (progress) => line.show(progress),
     );
-    const churn = new Churn(options, providers, startProvider, (list) => gateway?.setAddresses(list), (what) => line.note(what));
+    const churn = new Churn(
+      options,
+      providers,
+      startProvider,
+      (list) => gateway?.setAddresses(list),
+      (what) => line.note(what),
+    );
     const timeUp = after(options.durationMs);
     await Promise.race([timeUp.passed, gateway.enough]);
     timeUp.cancel();
@@ -46,7 +52,11 @@ async function runIncident(options: Options): Promise<Outcome> {
     const result = await within(closingMs, gateway.result, "the gateway did not report");
     gateway.end();
     line.end();
-    await within(closingMs, Promise.all(providers.filter((p) => p.alive).map((p) => p.stop())), "a provider did not stop");
+    await within(
+      closingMs,
+      Promise.all(providers.filter((p) => p.alive).map((p) => p.stop())),
+      "a provider did not stop",
+    );
     return { result, providers: providers.map((p) => p.record()) };
   } finally {
     gateway?.end();

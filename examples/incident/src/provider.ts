@@ -18,7 +18,9 @@ class Provider {
     const { registry, groups } = this.#start;
     const app = createApp({ name: "incident-provider", registry });
     const server = app.createServer({ listen: "127.0.0.1:0" });
-    const implementation = { exchange: (requests: AsyncIterable<Message>, ctx: HandlerContext) => this.exchange(requests, ctx) };
+    const implementation = {
+      exchange: (requests: AsyncIterable<Message>, ctx: HandlerContext) => this.exchange(requests, ctx),
+    };
     for (const group of groups) server.add(ExchangeService, implementation, { group });
     await server.start();
     send({ kind: "ready", address: server.address });
@@ -49,7 +51,10 @@ class Provider {
         counts.received++;
         const expected = payloadOf(message.exchange, sequence, message.payload.length);
         if (message.sequence !== sequence || !sameBytes(message.payload, expected)) {
-          throw new RpcError(`exchange ${message.exchange}: message ${sequence} came as ${message.sequence}`, Code.DataLoss);
+          throw new RpcError(
+            `exchange ${message.exchange}: message ${sequence} came as ${message.sequence}`,
+            Code.DataLoss,
+          );
         }
         digest = addToDigest(digest, message.payload);
         const reply = create(ReplySchema, {

@@ -16,7 +16,8 @@ export class ProgressLine {
   show(p: Progress): void {
     if (this.#quiet) return;
     const now = Date.now();
-    const rate = this.#last === undefined ? 0 : ((p.calls - this.#last.calls) * 1000) / Math.max(1, now - this.#last.at);
+    const rate =
+      this.#last === undefined ? 0 : ((p.calls - this.#last.calls) * 1000) / Math.max(1, now - this.#last.at);
     this.#last = { at: now, calls: p.calls };
     if (!this.#terminal && now - this.#printed < 1000) return;
     this.#printed = now;
@@ -55,7 +56,9 @@ calls              ${result.calls}, ${Math.round((result.ok * 1000) / result.ela
 failures           ${result.calls - result.ok}`);
   for (const f of result.failures) {
     const cause = explainedByKill(f, killed, options.mode) ? "in flight on a killed provider" : "UNEXPLAINED";
-    console.log(`  ${String(f.count).padStart(6)}  ${cause}: ${f.code}, ${f.source}, processed: ${f.processed}, ${f.endpoint} ${f.message}`);
+    console.log(
+      `  ${String(f.count).padStart(6)}  ${cause}: ${f.code}, ${f.source}, processed: ${f.processed}, ${f.endpoint} ${f.message}`,
+    );
   }
   console.log(`latency            p50 ${ms(l.p50)}  p90 ${ms(l.p90)}  p99 ${ms(l.p99)}  p99.9 ${ms(l.p999)}  max ${ms(l.max)}
 mapping            ${d.mappingListens} listen(s), ${d.mappingReads} read(s), ${d.sessions} registry session(s)
@@ -66,7 +69,9 @@ memory             ${Math.round(result.memory.rssMb)} MB resident, ${Math.round(
 providers`);
   for (const r of providers) {
     const { completed, replied, abandoned } = r.counts;
-    console.log(`  ${r.name.padEnd(4)} ${r.address.padEnd(16)} ${r.end.padEnd(8)} ${completed} exchanges, ${replied} replies, ${abandoned} broken off`);
+    console.log(
+      `  ${r.name.padEnd(4)} ${r.address.padEnd(16)} ${r.end.padEnd(8)} ${completed} exchanges, ${replied} replies, ${abandoned} broken off`,
+    );
   }
   console.log("promises");
   for (const c of checks) console.log(`  ${c.held ? "held  " : "BROKEN"} ${c.promise}: ${c.seen}`);

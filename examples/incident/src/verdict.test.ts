@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Failure, GatewayResult } from "./messages.js";
-import { parseOptions, type Options } from "./options.js";
+import { type Options, parseOptions } from "./options.js";
 import { judge, type ProviderRecord, soakChecks } from "./verdict.js";
 
 const options = parseOptions([]) as Options;
@@ -60,7 +60,12 @@ test("a failure in flight on a killed provider is excused, up to kills x concurr
   assert.equal(broken({ failures: [{ ...failure, count: 501 }] }).length, 1);
 });
 
-for (const changed of [{ endpoint: "127.0.0.1:1" }, { processed: "no" }, { code: "deadline_exceeded" }, { endpoint: "" }]) {
+for (const changed of [
+  { endpoint: "127.0.0.1:1" },
+  { processed: "no" },
+  { code: "deadline_exceeded" },
+  { endpoint: "" },
+]) {
   test(`any other failure breaks a promise: ${JSON.stringify(changed)}`, () => {
     assert.deepEqual(broken({ failures: [{ ...failure, ...changed }] }), ["no other call failed"]);
   });
@@ -68,7 +73,9 @@ for (const changed of [{ endpoint: "127.0.0.1:1" }, { processed: "no" }, { code:
 
 test("counts that differ break a promise", () => {
   assert.deepEqual(broken({ completedBy: { p1: 9, p2: 20 } }), ["p1 and the gateway count alike"]);
-  assert.deepEqual(broken({ completedBy: { p1: 10, p2: 17 } }), ["p2 (killed) completed no more than the gateway knows"]);
+  assert.deepEqual(broken({ completedBy: { p1: 10, p2: 17 } }), [
+    "p2 (killed) completed no more than the gateway knows",
+  ]);
   assert.deepEqual(broken({ completedBy: { p1: 10, p2: 20, px: 1 } }), ["only our providers answered"]);
 });
 
@@ -84,15 +91,19 @@ test("each bound of discovery and pool is checked", () => {
 });
 
 test("a provider that ends by itself breaks a promise", () => {
-  assert.deepEqual(broken({}, [p1, p2, { ...p2, name: "p3", end: "crashed", counts: { ...p2.counts, completed: 0, replied: 0 } }]), [
-    "p3 lives until it is told to go",
-  ]);
+  assert.deepEqual(
+    broken({}, [p1, p2, { ...p2, name: "p3", end: "crashed", counts: { ...p2.counts, completed: 0, replied: 0 } }]),
+    ["p3 lives until it is told to go"],
+  );
 });
 
 test("a soak sees growth of the heap and of open things", () => {
   const sample = (i: number, heapMb: number, watches: number) => ({ atMs: i * 1000, heapMb, open: { watches } });
   const flat = Array.from({ length: 15 }, (_, i) => sample(i, 20 + (i % 2), 1));
-  assert.deepEqual(soakChecks({ ...result, soak: flat }, 3).filter((c) => !c.held), []);
+  assert.deepEqual(
+    soakChecks({ ...result, soak: flat }, 3).filter((c) => !c.held),
+    [],
+  );
   const growing = Array.from({ length: 15 }, (_, i) => sample(i, 20 + i, 1 + i));
   assert.equal(soakChecks({ ...result, soak: growing }, 3).filter((c) => !c.held).length, 2);
 });

@@ -62,7 +62,13 @@ function reconcile(result: GatewayResult, providers: readonly ProviderRecord[]):
       // Its last report may be older than its end, never newer: what it had completed, the gateway saw or lost in flight.
       const lost = sum(result.failures.filter((f) => f.endpoint === p.address).map((f) => f.count));
       const held = p.counts.completed <= gateway + lost;
-      checks.push(check(`${p.name} (killed) completed no more than the gateway knows`, held, `${p.counts.completed} <= ${gateway} + ${lost}`));
+      checks.push(
+        check(
+          `${p.name} (killed) completed no more than the gateway knows`,
+          held,
+          `${p.counts.completed} <= ${gateway} + ${lost}`,
+        ),
+      );
     } else {
       const held = p.counts.completed === gateway && p.counts.replied === replies;
       const seen = `exchanges ${p.counts.completed} = ${gateway}, replies ${p.counts.replied} = ${replies}`;
@@ -77,7 +83,11 @@ function discoveryChecks(options: Options, result: GatewayResult, revisions: num
   const { discovery: d, pool: p } = result;
   const apps = Math.max(1, result.appsMade);
   return [
-    check("at most one mapping listen", d.mappingListens <= apps, `${d.mappingListens} for ${result.clientsMade} clients`),
+    check(
+      "at most one mapping listen",
+      d.mappingListens <= apps,
+      `${d.mappingListens} for ${result.clientsMade} clients`,
+    ),
     check(
       "at most two mapping reads a registry session",
       d.mappingReads <= 2 * d.sessions,
@@ -85,7 +95,11 @@ function discoveryChecks(options: Options, result: GatewayResult, revisions: num
     ),
     check("at most one watch an application", d.watches <= d.applications, `${d.watches} for ${d.applications}`),
     // Each provider has a port of its own, and so a revision of its own.
-    check("at most one metadata fetch a revision", d.metadataFetches <= revisions * apps, `${d.metadataFetches} for ${revisions}`),
+    check(
+      "at most one metadata fetch a revision",
+      d.metadataFetches <= revisions * apps,
+      `${d.metadataFetches} for ${revisions}`,
+    ),
     check(
       "connections at most the limit of an endpoint",
       p.maxPerEndpoint <= p.limitPerEndpoint,
@@ -100,7 +114,8 @@ function discoveryChecks(options: Options, result: GatewayResult, revisions: num
  */
 export function soakChecks(result: GatewayResult, comeAndGo: number): Check[] {
   const samples = result.soak.slice(Math.ceil(result.soak.length / 5));
-  if (samples.length < 6) return [check("a soak has samples enough to judge", false, `${samples.length} after warm-up, 6 wanted`)];
+  if (samples.length < 6)
+    return [check("a soak has samples enough to judge", false, `${samples.length} after warm-up, 6 wanted`)];
   const third = Math.floor(samples.length / 3);
   const early = samples.slice(0, third);
   const late = samples.slice(-third);
@@ -128,7 +143,9 @@ function check(promise: string, held: boolean, seen: string): Check {
 
 function describe(failures: readonly Failure[]): string {
   if (failures.length === 0) return "0";
-  return failures.map((f) => `${f.count} x ${f.code} (${f.source}, processed: ${f.processed}) ${f.endpoint} ${f.message}`).join("; ");
+  return failures
+    .map((f) => `${f.count} x ${f.code} (${f.source}, processed: ${f.processed}) ${f.endpoint} ${f.message}`)
+    .join("; ");
 }
 
 function firstOf(list: readonly string[]): string {

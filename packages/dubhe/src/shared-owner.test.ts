@@ -21,7 +21,12 @@ test("what workers register is equal to the letter, so the registry shows one in
       fetchMetadata: () => Promise.reject(new Error("not asked")),
       sharedOwner: owner,
     });
-    const registration = discovery.registerApplication({ application: "shop", host: "10.0.0.1", port: 80, services: [{ name: "a.A" }] });
+    const registration = discovery.registerApplication({
+      application: "shop",
+      host: "10.0.0.1",
+      port: 80,
+      services: [{ name: "a.A" }],
+    });
     await registration.state.until((state) => state === "confirmed");
     const [instance] = server.store.instances("shop").instances;
     return { registry, discovery, instance };

@@ -60,16 +60,19 @@ test("no timer is left when every stream has ended", async () => {
 
 test("releases in any order keep the list whole", () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.constant("watch" as const), fc.constant("sweep" as const), fc.nat(20)), { maxLength: 60 }), (steps) => {
-      const { clock, wheel, handles } = setUp();
-      const open: HandleWatch[] = [];
-      for (const step of steps) {
-        if (step === "watch") open.push(handles.watch({}, () => {}));
-        else if (step === "sweep") clock.advanceSync(1_500);
-        else if (open.length > 0) handles.release(open.splice(step % open.length, 1)[0] as HandleWatch);
-      }
-      for (const watch of open) handles.release(watch);
-      assert.equal(wheel.size, 0);
-    }),
+    fc.property(
+      fc.array(fc.oneof(fc.constant("watch" as const), fc.constant("sweep" as const), fc.nat(20)), { maxLength: 60 }),
+      (steps) => {
+        const { clock, wheel, handles } = setUp();
+        const open: HandleWatch[] = [];
+        for (const step of steps) {
+          if (step === "watch") open.push(handles.watch({}, () => {}));
+          else if (step === "sweep") clock.advanceSync(1_500);
+          else if (open.length > 0) handles.release(open.splice(step % open.length, 1)[0] as HandleWatch);
+        }
+        for (const watch of open) handles.release(watch);
+        assert.equal(wheel.size, 0);
+      },
+    ),
   );
 });

@@ -8,7 +8,12 @@ const stream = (id: number): Http2Stream => ({ id }) as Http2Stream;
 
 test("whatever is added and deleted, it holds what a Map holds", () => {
   // Ids that collide in small tables, too: a peer may choose them.
-  const id = fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 0, max: 40 }).map((n) => n * 64)).map((n) => 2 * n + 1);
+  const id = fc
+    .oneof(
+      fc.integer({ min: 0, max: 200 }),
+      fc.integer({ min: 0, max: 40 }).map((n) => n * 64),
+    )
+    .map((n) => 2 * n + 1);
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), id), { maxLength: 300 }), (steps) => {
       const table = new OpenStreams();

@@ -12,6 +12,8 @@ const CELLS = [
   "nacos-go-provider",
   "nacos-dubhe-provider",
   "embedded",
+  "nacos-sdk-go",
+  "nacos-contract",
   "start-nacos",
 ];
 /** Only when asked for. */

@@ -26,7 +26,7 @@ if (files.length === 0) {
   console.error("no compiled test matches; run `npm run build` first");
   process.exit(1);
 }
-const child = spawn(process.execPath, ["--enable-source-maps", "--test", "--test-timeout=120000", ...flags, ...files], {
-  stdio: "inherit",
-});
+const seed = new URL("./lib/property-seed.mjs", import.meta.url).href;
+const options = ["--enable-source-maps", "--import", seed, "--test", "--test-timeout=120000"];
+const child = spawn(process.execPath, [...options, ...flags, ...files], { stdio: "inherit" });
 child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

@@ -6,42 +6,17 @@
 //   tls        TLS on the gRPC port
 //   sdk-go     others' client on the embedded registry and on real Nacos sees the same
 // Needs a JDK 17, Maven and curl; sdk-go needs Go, tls needs openssl. Exits 0 only if every part held.
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { makeCertificate } from "../../scripts/lib/certificate.mjs";
 import { StepFailed, Trial } from "../lib/trial.mjs";
 import { authSteps } from "./auth.mjs";
+import * as contract from "./contract.mjs";
 import { restartSteps } from "./restart.mjs";
 import * as sdkGo from "./sdk-go.mjs";
-import { startServer } from "./server.mjs";
 import { tlsSteps } from "./tls.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
-
 const PARTS = {
-  contract: {
-    title: "the contract suite on real Nacos",
-    async run(trial) {
-      const server = await startServer(trial);
-      const child = trial.start(
-        "contract",
-        process.execPath,
-        ["--enable-source-maps", "--test", join(here, "contract.test.mjs")],
-        {
-          env: { NACOS_URL: server.url },
-        },
-      );
-      await trial.step("real Nacos", "keeps the contract", async () => {
-        const end = await child.wait(300_000);
-        const count = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(child.stdout)?.[1] ?? Number.NaN);
-        if (end.code !== 0 || count("fail") !== 0 || count("skipped") !== 0) throw new Error(child.tail(80));
-        // As many as the suite has for these capabilities: fewer means that something did not run.
-        if (!(count("pass") >= 29)) throw new Error(`only ${count("pass")} tests ran`);
-        return `${count("pass")} tests`;
-      });
-    },
-  },
+  contract,
   restart: { title: "a server that is killed and comes back", run: restartSteps },
   auth: { title: "a server that wants a login", run: authSteps },
   tls: { title: "a server that speaks TLS", run: (trial) => tlsSteps(trial, makeCertificate(trial.folder())) },

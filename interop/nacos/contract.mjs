@@ -10,7 +10,12 @@ const LEAST = 29;
 export async function run(trial) {
   const server = await startServer(trial);
   // The form of the report is named, since its default is another one in later versions of Node.
-  const args = ["--enable-source-maps", "--test", "--test-reporter=tap", join(import.meta.dirname, "contract.test.mjs")];
+  const args = [
+    "--enable-source-maps",
+    "--test",
+    "--test-reporter=tap",
+    join(import.meta.dirname, "contract.test.mjs"),
+  ];
   const child = trial.start("contract", process.execPath, args, { env: { NACOS_URL: server.url } });
   await trial.step("real Nacos", "keeps the contract", async () => {
     const end = await child.wait(300_000);

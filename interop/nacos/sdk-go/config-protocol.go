@@ -11,6 +11,7 @@ func (s *script) configNames(c *connection) {
 		{"content empty", "", group, key, ""}, {"content blank", "", group, key, " \n"},
 		{"content with ends of lines", "", group, key, "a\r\nb\n"},
 		{"dataId empty", "", group, "", "v"}, {"group empty", "", "", key, "v"},
+		{"dataId blank", "", group, " ", "v"}, {"group blank", "", " ", key, "v"},
 		// One of 256 passes Nacos's check, but not its column.
 		{"dataId of 255", "", group, long(255), "v"}, {"dataId of 257", "", group, long(257), "v"},
 		{"group of 128", "", long(128), key, "v"}, {"group of 129", "", long(129), key, "v"},

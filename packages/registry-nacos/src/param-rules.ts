@@ -39,6 +39,18 @@ export function paramProblem(param: CheckedParam, value: string): string | undef
   return undefined;
 }
 
+/** Nothing, or only what Java takes for white space: no-break spaces are none. */
+const BLANK = /^(?:(?![\u00A0\u2007\u202F])[\t\n\v\f\r\p{Z}])*$/u;
+
+export function isBlank(value: string): boolean {
+  return BLANK.test(value);
+}
+
+/** A server takes a blank param for a missing one, to which no rule applies (tried). The client refuses it all the same. */
+export function unlessBlank(value: string): string {
+  return isBlank(value) ? "" : value;
+}
+
 /** The first problem of several params. */
 export function firstParamProblem(params: readonly (readonly [CheckedParam, string])[]): string | undefined {
   for (const [param, value] of params) {

@@ -1,6 +1,6 @@
 import { asArray, asBoolean, asObject, asString, type JsonObject } from "../json.js";
 import { ErrorCode, RequestType } from "../messages.js";
-import { firstParamProblem } from "../param-rules.js";
+import { firstParamProblem, isBlank, unlessBlank } from "../param-rules.js";
 import type { ConfigName, ConfigStore } from "./config-store.js";
 import { type Handler, Refusal, SUCCESS } from "./host-request.js";
 
@@ -19,9 +19,9 @@ export function configHandlers(store: ConfigStore, changed: (name: ConfigName) =
     [RequestType.configPublish]: (_client, body, now) => {
       const name = readName(body);
       const content = asString(body.content);
-      if (name.dataId === "") throw new Refusal(400, "invalid dataId : ");
-      if (name.group === "") throw new Refusal(400, "invalid group : ");
-      if (content.trim() === "") throw new Refusal(400, `content is blank : ${content}`);
+      if (isBlank(name.dataId)) throw new Refusal(400, `invalid dataId : ${name.dataId}`);
+      if (isBlank(name.group)) throw new Refusal(400, `invalid group : ${name.group}`);
+      if (isBlank(content)) throw new Refusal(400, `content is blank : ${content}`);
       const type = asString(asObject(body.additionMap).type);
       const result = store.publish(name, content, CONTENT_TYPES.has(type) ? type : "text", asString(body.casMd5), now);
       if (result === "refused") throw new Refusal(500, "Cas publish fail, server md5 may have changed.");
@@ -67,9 +67,9 @@ const CONTENT_TYPES: ReadonlySet<string> = new Set([
 function readName(body: JsonObject, extra: object = {}): ConfigName {
   const name = { tenant: asString(body.tenant), group: asString(body.group), dataId: asString(body.dataId) };
   const problem = firstParamProblem([
-    ["namespaceId/tenant", name.tenant],
-    ["dataId", name.dataId],
-    ["group", name.group],
+    ["namespaceId/tenant", unlessBlank(name.tenant)],
+    ["dataId", unlessBlank(name.dataId)],
+    ["group", unlessBlank(name.group)],
   ]);
   if (problem !== undefined) throw new Refusal(400, `Param check invalid:${problem}`, extra);
   return name;

@@ -1,6 +1,6 @@
 import { asArray, asBoolean, asNumber, asObject, asString, isObject, type JsonObject } from "../json.js";
 import { RequestType } from "../messages.js";
-import { firstParamProblem, instanceProblem } from "../param-rules.js";
+import { firstParamProblem, instanceProblem, isBlank, unlessBlank } from "../param-rules.js";
 import { Failure, type Handler, type HostClient, Refusal, SUCCESS } from "./host-request.js";
 import { beatProblem, type HostInstance, readHostInstance, serviceInfoOf } from "./instance-body.js";
 import type { NamingChange, NamingStore, ServiceName } from "./naming-store.js";
@@ -85,19 +85,20 @@ function readService(body: JsonObject): ServiceName {
   const group = asString(body.groupName);
   const name = asString(body.serviceName);
   const problem = firstParamProblem([
-    ["namespaceId/tenant", namespace],
-    ["group", group],
-    ["serviceName", name],
+    ["namespaceId/tenant", unlessBlank(namespace)],
+    ["group", unlessBlank(group)],
+    ["serviceName", unlessBlank(name)],
   ]);
   if (problem !== undefined) throw new Refusal(400, `Param check invalid:${problem}`);
-  if (name.trim() === "") throw new Failure(500, 500, "Param 'serviceName' is illegal, serviceName is blank");
-  if (group === "") throw new Failure(500, 500, "Param 'groupName' is illegal, groupName is blank");
+  if (isBlank(name)) throw new Failure(500, 500, "Param 'serviceName' is illegal, serviceName is blank");
+  if (isBlank(group)) throw new Failure(500, 500, "Param 'groupName' is illegal, groupName is blank");
   return { namespace, group, name };
 }
 
 function checkedInstance(object: JsonObject, service: ServiceName): HostInstance {
   const instance = readHostInstance(object, service);
-  const problem = instanceProblem(instance);
+  const { ip, clusterName } = instance;
+  const problem = instanceProblem({ ...instance, ip: unlessBlank(ip), clusterName: unlessBlank(clusterName) });
   if (problem !== undefined) throw new Refusal(400, `Param check invalid:${problem}`);
   return instance;
 }

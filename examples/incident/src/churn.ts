@@ -78,9 +78,10 @@ export class Churn {
       return;
     }
     const alive = this.#alive();
-    // The oldest is killed, the second leaves; the one that misbehaves, if any, is the second at first.
-    const index = what === "kill" ? 0 : Math.min(this.#options.fault === "none" ? 1 : 2, alive.length - 1);
-    const chosen = alive[index];
+    // One that was told to misbehave stays, or nobody would notice.
+    const candidates = alive.filter((p) => !p.misbehaves);
+    // The oldest is killed, the one after it leaves.
+    const chosen = candidates[what === "kill" ? 0 : Math.min(1, candidates.length - 1)];
     if (chosen === undefined || alive.length < 2) return;
     this.#publish(alive.filter((p) => p !== chosen).map((p) => p.address));
     if (what === "leave") {

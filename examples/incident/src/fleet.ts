@@ -23,6 +23,7 @@ function start(file: string, message: ToChild, execArgv: string[], onMessage: (m
 
 export class ProviderProcess {
   readonly name: string;
+  readonly misbehaves: boolean;
   readonly ready: Promise<void>;
   readonly ended: Promise<void>;
   #child: ChildProcess;
@@ -33,6 +34,7 @@ export class ProviderProcess {
 
   constructor(message: ProviderStart) {
     this.name = message.name;
+    this.misbehaves = message.fault !== "none";
     let ready: () => void;
     let failed: (error: Error) => void;
     this.ready = new Promise((resolve, reject) => {

@@ -5,7 +5,8 @@ import { holdExchange, WrongContent } from "./exchange.js";
 import type { Failure, FromChild, GatewayResult, GatewayStart, SoakSample, ToChild } from "./messages.js";
 import { clientMakers } from "./modes.js";
 
-const exchangeTimeoutMs = 10_000;
+/** Of one exchange; in mode app a takeover of the embedded registry may fall into it. */
+const exchangeTimeoutMs = { client: 10_000, options: 10_000, group: 10_000, direct: 10_000, app: 20_000 } as const;
 
 /** The gateway process: `concurrency` requests at a time, a client for each, until it is told to stop. */
 class Gateway {

@@ -8,7 +8,7 @@ import { judge, type ProviderRecord } from "./verdict.js";
 
 const groupCount = 64;
 /** For what is left after the last request: closing, draining, the report. */
-const closingMs = 20_000;
+const closingMs = 30_000;
 
 interface Outcome {
   readonly result: GatewayResult;

@@ -141,6 +141,10 @@ export class ClusterChannel implements Channel, AttemptOwner, DirectoryOwner, Wa
     if (call.channelState instanceof ClusterCall) this.#queue.remove(call.channelState);
   }
 
+  explain(): string {
+    return this.#noEndpoint().rawMessage;
+  }
+
   now(): number {
     return this.#pool.runtime.clock.now();
   }

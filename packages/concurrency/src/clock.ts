@@ -45,7 +45,7 @@ class SystemTimer implements Timer {
   }
 
   #arm(delayMs: number): void {
-    this.#handle = setTimeout(() => this.#fire(), Math.min(LONGEST_TIMEOUT_MS, Math.ceil(delayMs)));
+    this.#handle = setTimeout(() => this.#fire(), Math.min(LONGEST_TIMEOUT_MS, coarse(Math.ceil(delayMs))));
     if (!this.#ref) this.#handle.unref();
   }
 
@@ -84,3 +84,11 @@ export const systemClock: Clock = {
   nextTurn: (fn) => new ImmediateTimer(fn),
   microtask: (fn) => queueMicrotask(fn),
 };
+
+/**
+ * Node keeps a list for each distinct duration until that time has passed, also when all its timers were cancelled. Long
+ * delays with jitter would leave one behind each: they are rounded up, which is allowed, and share lists.
+ */
+function coarse(delayMs: number): number {
+  return delayMs < 10_000 ? delayMs : Math.ceil(delayMs / 256) * 256;
+}

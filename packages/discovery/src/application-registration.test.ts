@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { WatchedCell } from "@dubhe/concurrency";
 import {
   addressesOf,
   DiscoveryBench,
@@ -12,7 +13,7 @@ import {
 import type { ApplicationInit } from "./application-registration.js";
 import type { Instance } from "./instance.js";
 import { MetadataKey } from "./metadata-keys.js";
-import type { MetadataReport } from "./registry.js";
+import type { MetadataReport, RegistrationState } from "./registry.js";
 import { ServiceDiscoveryRegistry } from "./service-discovery-registry.js";
 
 const INIT: ApplicationInit = { application: "shop", host: "10.0.0.1", port: 50_051, services: [{ name: "a.A" }] };
@@ -185,6 +186,60 @@ test("D-41: a hundred services are one publication of metadata", async () => {
   await clock.advance(2_000);
   assert.equal(registration.state.value, "confirmed");
   assert.equal(server.counters.metadataWrites, 1);
+});
+
+test("metadata of a revision that was overtaken before it was published is let go, and no longer followed", async () => {
+  const { runtime, clock } = testRuntime();
+  const kept = new Set<string>();
+  let followed = 0;
+  const report: MetadataReport = {
+    fetch: async () => undefined,
+    publish: ({ revision }) => {
+      const cell = new WatchedCell<RegistrationState>(runtime, "confirmed");
+      kept.add(revision);
+      const state = {
+        get value() {
+          return cell.value;
+        },
+        get closed() {
+          return cell.closed;
+        },
+        subscribe: (fn: (value: RegistrationState) => void) => {
+          const subscription = cell.subscribe(fn);
+          followed++;
+          return {
+            [Symbol.dispose]: () => {
+              subscription[Symbol.dispose]();
+              followed--;
+            },
+          };
+        },
+        until: cell.until.bind(cell),
+        changes: cell.changes.bind(cell),
+      };
+      return { state, error: undefined, [Symbol.asyncDispose]: async () => void kept.delete(revision) };
+    },
+  };
+  const registry = new ScriptedRegistry(runtime, { metadata: report });
+  const discovery = new ServiceDiscoveryRegistry(runtime, {
+    registries: [registry],
+    fetchMetadata: () => Promise.reject(new Error("unused")),
+  });
+  const registration = discovery.registerApplication({ ...INIT, storageType: "remote" });
+  await clock.settle();
+  assert.equal(registration.state.value, "confirmed");
+  registry.autoConfirm = false;
+  registration.update({ services: [{ name: "a.A", version: "2" }] }); // its metadata is published, its instance is not
+  await clock.settle();
+  assert.equal(kept.size, 2);
+  registry.autoConfirm = true;
+  registration.update({ services: [{ name: "a.A", version: "3" }] });
+  await clock.advance(1_000);
+  assert.equal(registration.state.value, "confirmed");
+  assert.deepEqual([...kept], [registration.revision]);
+  assert.equal(followed, 1);
+  await Promise.all([discovery.close(), clock.advance(1_000)]);
+  assert.equal(kept.size + followed, 0);
 });
 
 test("D-43: a hundred starts of one program leave one revision in the metadata report", async () => {

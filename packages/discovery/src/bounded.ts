@@ -24,10 +24,10 @@ export function bounded<T>(
       controller.abort(reason);
     };
     const onOuterAbort = (): void => abort(signal.reason);
-    const timer = clock.setTimeout(
-      () => abort(new DOMException(`${what}: no answer within ${ms} ms`, "TimeoutError")),
-      ms,
-    );
+    // After a long turn timers fire before the answer that lies in the socket is read: so a turn later.
+    let timer = clock.setTimeout(() => {
+      timer = clock.nextTurn(() => abort(new DOMException(`${what}: no answer within ${ms} ms`, "TimeoutError")));
+    }, ms);
     onAbort(signal, onOuterAbort);
     fn(controller.signal).then(
       (value) => {

@@ -61,6 +61,19 @@ test("D-35: another instance of an unresolved revision is asked as soon as it ap
   assert.deepEqual(addressesOf(view), ["10.0.0.1:1", "10.0.0.1:2"]);
 });
 
+test("an instance that hangs holds nobody up for longer than calls wait, when another has the revision too", async () => {
+  for (let seed = 1; seed <= 8; seed++) {
+    const bench = new DiscoveryBench({ seed });
+    const view = bench.view(SHOP);
+    await bench.clock.settle();
+    const hung = bench.providers.instance({ port: 1 }, ["a.A"]);
+    bench.providers.behave(hung, "hangs");
+    bench.registry.list("shop", [hung, bench.providers.instance({ port: 2 }, ["a.A"])]);
+    await bench.clock.advance(2_000);
+    assert.deepEqual(addressesOf(view), ["10.0.0.1:1", "10.0.0.1:2"]);
+  }
+});
+
 test("D-24: two applications whose revisions have the same name do not share metadata", async () => {
   const bench = new DiscoveryBench();
   const view = bench.view({ service: "a.A", providedBy: ["left", "right"] });

@@ -23,7 +23,7 @@ export interface DiscoveryOptions {
    * Default 2 500: less than the 3 s for which calls wait.
    */
   readonly firstAnswerMs?: number;
-  /** Limit of one metadata fetch. Default 5 000. */
+  /** Limit of one metadata fetch; 1 500 at most while another instance could be asked instead. Default 5 000. */
   readonly metadataTimeoutMs?: number;
   /**
    * Fetches for revisions that appear while others of the application are in use start within so long, at random: else every

@@ -17,4 +17,5 @@ export * from "./service-discovery-registry.js";
 export * from "./service-match.js";
 export * from "./service-view.js";
 export { SessionRegistry, type SessionRegistryOptions } from "./session-registry.js";
+export { didYouMean, nearest } from "./suggestion.js";
 export type { LeaseOptions } from "./view-cache.js";

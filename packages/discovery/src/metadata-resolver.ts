@@ -1,5 +1,5 @@
 import { Reconciler, type Runtime, SingleFlight } from "@dubhe/concurrency";
-import { sleep } from "./bounded.js";
+import { bounded, sleep } from "./bounded.js";
 import type { DiscoveryHub } from "./discovery-events.js";
 import type { DiscoverySettings } from "./discovery-options.js";
 import { type Instance, instanceKey, storageTypeOf } from "./instance.js";
@@ -42,6 +42,12 @@ export interface RevisionWish extends Disposable {
   /** Another instance has the revision now: worth a try at once if the last one failed. */
   candidatesChanged(): void;
 }
+
+/**
+ * Limit of one attempt while an instance not asked yet has the revision too. Calls wait 3 s for a name: one that hangs must not
+ * use that up.
+ */
+const WITH_ALTERNATIVE_MS = 1_500;
 
 /**
  * Fetches metadata by (registry, application, revision): one fetch at a time for each, from an instance chosen at random
@@ -176,8 +182,9 @@ export class ApplicationMetadata {
     if (wish.request.spread && wish.state.kind === "pending")
       await sleep(runtime.clock, runtime.random.next() * settings.metadataJitterMs, signal);
     wish.tried = wish.candidates;
-    const instance = this.#choose(wish);
-    if (instance === undefined) throw new Error("no instance has this revision any more");
+    const chosen = this.#choose(wish);
+    if (chosen === undefined) throw new Error("no instance has this revision any more");
+    const { instance, alternatives } = chosen;
     const name: RevisionName = {
       registry: this.#registry,
       application: this.#application,
@@ -185,7 +192,12 @@ export class ApplicationMetadata {
     };
     let info: MetadataInfo;
     try {
-      info = await this.#resolver.fetch(name, instance, signal);
+      // The last one in a round has the whole time: those who answer slowly, all of them, are heard there.
+      info = alternatives
+        ? await bounded(runtime.clock, WITH_ALTERNATIVE_MS, `metadata at ${instanceKey(instance)}`, signal, (limited) =>
+            this.#resolver.fetch(name, instance, limited),
+          )
+        : await this.#resolver.fetch(name, instance, signal);
     } catch (error) {
       if (!signal.aborted) this.#failed(wish, instance, toError(error));
       throw error;
@@ -198,14 +210,15 @@ export class ApplicationMetadata {
   }
 
   /** At random among those not tried in vain since all were. */
-  #choose(wish: Wish): Instance | undefined {
+  #choose(wish: Wish): { readonly instance: Instance; readonly alternatives: boolean } | undefined {
     const candidates = wish.request.candidates();
     let untried = candidates.filter((instance) => !wish.failed.has(instanceKey(instance)));
     if (untried.length === 0) {
       wish.failed.clear();
       untried = candidates.slice();
     }
-    return untried[this.#resolver.runtime.random.below(Math.max(1, untried.length))];
+    const instance = untried[this.#resolver.runtime.random.below(Math.max(1, untried.length))];
+    return instance === undefined ? undefined : { instance, alternatives: untried.length > 1 };
   }
 
   #failed(wish: Wish, instance: Instance, error: Error): void {

@@ -21,8 +21,11 @@ export class Publication {
   readonly #store: MetadataStore;
   readonly #changed: () => void;
   readonly #mappings = new Map<string, MappingEntry>();
-  readonly #subscriptions: Disposable[] = [];
+  /** What is followed for changes of its state, until it is let go. */
+  readonly #followed = new Map<MappingEntry | Registration, Disposable>();
   #metadata: { readonly revision: string; readonly entry: MappingEntry } | undefined;
+  /** Metadata of earlier revisions: held until the instance has a newer one. */
+  readonly #outdated = new Set<MappingEntry>();
   #registration: Registration | undefined;
   #wanted: Desired | undefined;
   /** The newest desire that went all the way. */
@@ -66,13 +69,14 @@ export class Publication {
     const report = desired.remote ? this.registry.metadata : undefined;
     const previous = this.#metadata;
     if (report !== undefined && previous?.revision !== desired.info.revision) {
+      if (previous !== undefined) this.#outdated.add(previous.entry);
       this.#metadata = { revision: desired.info.revision, entry: this.#follow(report.publish(desired.info)) };
     }
     await confirmed(this.#metadata?.entry, waiting.signal);
     if (this.#registration === undefined) this.#registration = this.#follow(this.registry.register(desired.instance));
     else this.#registration.update(desired.instance);
     await confirmed(this.#registration, waiting.signal);
-    await this.#letGo(desired, previous === this.#metadata ? undefined : previous?.entry);
+    await this.#letGoOutdated(desired);
     this.#published = desired;
     this.#changed();
   }
@@ -87,17 +91,20 @@ export class Publication {
     this.#published = undefined;
     const registration = this.#registration;
     this.#registration = undefined;
-    await registration?.[Symbol.asyncDispose]();
-    const entries = [...this.#mappings.values(), ...(this.#metadata === undefined ? [] : [this.#metadata.entry])];
+    if (registration !== undefined) await this.#letGo([registration]);
+    const entries = [...this.#mappings.values(), ...this.#outdated];
+    if (this.#metadata !== undefined) entries.push(this.#metadata.entry);
     this.#mappings.clear();
+    this.#outdated.clear();
     this.#metadata = undefined;
-    await Promise.all(entries.map((entry) => entry[Symbol.asyncDispose]()));
+    await this.#letGo(entries);
     this.#changed();
   }
 
   /** Tells nobody of changes any more. */
   close(): void {
-    for (const subscription of this.#subscriptions) subscription[Symbol.dispose]();
+    for (const subscription of this.#followed.values()) subscription[Symbol.dispose]();
+    this.#followed.clear();
   }
 
   get state(): RegistrationState {
@@ -139,14 +146,25 @@ export class Publication {
   }
 
   /** Stops the healing of what the newest revision does not have any more. */
-  async #letGo(desired: Desired, metadata: MappingEntry | undefined): Promise<void> {
-    const gone = metadata === undefined ? [] : [metadata];
+  async #letGoOutdated(desired: Desired): Promise<void> {
+    const gone = [...this.#outdated];
+    this.#outdated.clear();
     for (const [name, entry] of this.#mappings) {
       if (desired.interfaces.includes(name)) continue;
       this.#mappings.delete(name);
       gone.push(entry);
     }
-    await Promise.all(gone.map((entry) => entry[Symbol.asyncDispose]()));
+    await this.#letGo(gone);
+  }
+
+  async #letGo(parts: readonly (MappingEntry | Registration)[]): Promise<void> {
+    await Promise.all(
+      parts.map((part) => {
+        this.#followed.get(part)?.[Symbol.dispose]();
+        this.#followed.delete(part);
+        return part[Symbol.asyncDispose]();
+      }),
+    );
   }
 
   #parts(): readonly (MappingEntry | Registration)[] {
@@ -157,7 +175,10 @@ export class Publication {
   }
 
   #follow<P extends MappingEntry | Registration>(part: P): P {
-    this.#subscriptions.push(part.state.subscribe(() => this.#changed()));
+    this.#followed.set(
+      part,
+      part.state.subscribe(() => this.#changed()),
+    );
     return part;
   }
 }

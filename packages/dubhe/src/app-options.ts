@@ -1,7 +1,7 @@
 import { checkApplicationName, type DiscoveryOptions } from "@dubhe/discovery";
 import type { Interceptor, PoolOptions, ClientOptions as RpcClientOptions } from "@dubhe/rpc";
+import { keysOf, rejectUnknownKeys } from "./option-keys.js";
 import type { RegistryInput } from "./registry-config.js";
-import { keysOf, rejectUnknownKeys } from "./suggestion.js";
 import type { TlsOptions } from "./target.js";
 
 /** Names of the built-in balancers; `p2c-ewma` is the default. */

@@ -262,6 +262,10 @@ class ServiceChannel implements Channel {
     this.#channel.cancel(call);
   }
 
+  explain(): string {
+    return this.#channel.explain();
+  }
+
   inspect(): ReturnType<ClusterChannel["inspect"]> {
     return this.#channel.inspect();
   }

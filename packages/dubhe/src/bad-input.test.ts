@@ -15,7 +15,7 @@ for (const [options, says] of [
   [{ name: "shop", registry: "127.0.0.1:8848" }, /nacos:\/\/127\.0\.0\.1:8848/],
   [{ name: "shop", registry: "nacoss://127.0.0.1:8848" }, /no registry is named "nacoss". Did you mean "nacos"/],
   [{ name: "shop", registry: "nacos://" }, /no host; write nacos:/],
-  [{ name: "shop", registry: "nacos://127.0.0.1:8848?namspace=dev" }, /"namspace"; did you mean "namespace"/],
+  [{ name: "shop", registry: "nacos://127.0.0.1:8848?namspace=dev" }, /"namspace". Did you mean "namespace"/],
   [{ name: "shop", registry: [] }, /list of registries is empty/],
   [{ name: "shop", registry: ["memory:x", "memory:x"] }, /must differ/],
   [{ name: "shop", registry: {} }, /an object that implements Registry/],
@@ -76,6 +76,27 @@ test("an unreachable registry is named, with the address and the reason, once th
     return true;
   });
   await app.close();
+});
+
+test("a deadline that passes while a call waits says what it waited for", async (t) => {
+  leakCheck(t);
+  await using app = createApp({ name: "shop", registry: "memory:deadline-waiting" });
+  const waiting = { waitForReady: true, timeoutMs: 50 };
+  await assert.rejects(
+    Promise.resolve(app.client(EchoService).unary({}, waiting)),
+    /deadline exceeded while waiting: no endpoint for .*: no application is mapped/,
+  );
+  const intercepted = app.client(EchoService, {
+    url: "tri://127.0.0.1:1",
+    interceptors: [(next) => (call) => next(call)],
+  });
+  await assert.rejects(
+    Promise.resolve(intercepted.unary({}, waiting)),
+    (error: unknown) =>
+      error instanceof RpcError &&
+      error.processed === "no" &&
+      /deadline exceeded while waiting: 127\.0\.0\.1:1 is \w+: .*ECONNREFUSED/.test(error.message),
+  );
 });
 
 test("a server does not start where the registry cannot be reached: it says why and frees its port", {

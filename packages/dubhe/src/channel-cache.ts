@@ -48,6 +48,7 @@ export class ChannelCache<C extends OwnedChannel> {
       open: (call: ChannelCall) => get().open(call),
       // A call waits only in a channel that was not closed since it was opened.
       cancel: (call: ChannelCall) => this.#entries.get(key)?.channel.cancel(call),
+      explain: () => this.#entries.get(key)?.channel.explain?.(),
     };
   }
 

@@ -9,7 +9,7 @@ import {
 } from "@dubhe/rpc";
 import { type ClientOptions, rpcClientKeys } from "./app-options.js";
 import { liveCount } from "./live-count.js";
-import { rejectUnknownKeys } from "./suggestion.js";
+import { rejectUnknownKeys } from "./option-keys.js";
 import { parseTarget, type TlsOptions } from "./target.js";
 
 export interface DirectClientOptions extends Omit<ClientOptions, "providedBy" | "url" | "balancer"> {

@@ -1,5 +1,5 @@
 import type { Runtime } from "@dubhe/concurrency";
-import { MemoryRegistryServer, memoryRegistry, type Registry } from "@dubhe/discovery";
+import { didYouMean, MemoryRegistryServer, memoryRegistry, type Registry } from "@dubhe/discovery";
 import {
   embeddedId,
   parseEmbeddedUrl,
@@ -8,7 +8,6 @@ import {
   registryId,
 } from "@dubhe/registry-nacos/config";
 import { DeferredRegistry } from "./deferred-registry.js";
-import { didYouMean } from "./suggestion.js";
 
 /** A registry: a URL, or one that you made yourself (your own backend, `modelRegistry` of @dubhe/testing). */
 export type RegistryInput = string | URL | Registry;

@@ -1,7 +1,7 @@
 import type { ConnectionOptions, ServerTlsOptions } from "@dubhe/http2";
 import type { RpcServerOptions, ServiceOptions as RpcServiceOptions } from "@dubhe/rpc";
 import { parseHostPort } from "./advertised-address.js";
-import { keysOf, rejectUnknownKeys } from "./suggestion.js";
+import { keysOf, rejectUnknownKeys } from "./option-keys.js";
 
 /** All optional. */
 export interface ServerOptions extends RpcServerOptions {

@@ -1,6 +1,6 @@
+import { didYouMean } from "@dubhe/discovery";
 import type { ClientTlsOptions } from "@dubhe/http2";
 import type { EndpointTarget } from "@dubhe/rpc";
-import { didYouMean } from "./suggestion.js";
 
 /** TLS of a client, as node:tls takes it; ALPN is ours. */
 export type TlsOptions = ClientTlsOptions & {

@@ -192,9 +192,9 @@ export class ConfigListeners implements SessionObserver {
     }
   }
 
-  /** The server has this. Told to the sinks if it is news, or the first of a session. */
+  /** The server has this. Told to the sinks if it is news, the first of a session, or the end of an error. */
   #agree(listener: Listener, value: ConfigValue | undefined, epoch: number): void {
-    const news = listener.epoch !== epoch || listener.value?.md5 !== value?.md5;
+    const news = listener.epoch !== epoch || listener.value?.md5 !== value?.md5 || listener.lastError !== undefined;
     listener.value = value;
     listener.epoch = epoch;
     if (!news) return;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { NacosError } from "./errors.js";
 import { asString } from "./json.js";
 import { type ConfigListenContext, ErrorCode, RequestType, readChangedConfigs } from "./messages.js";
@@ -35,7 +36,11 @@ export class ConfigService {
   async query(name: ConfigName, signal?: AbortSignal): Promise<ConfigValue | undefined> {
     try {
       const answer = await this.#session.request(RequestType.configQuery, { ...this.#body(name), tag: "" }, signal);
-      return { content: asString(answer.content), md5: asString(answer.md5) };
+      const { content } = answer;
+      if (typeof content !== "string")
+        throw new Error(`the server answered without the content of ${name.dataId} in group ${name.group}`);
+      // Never "": published with that condition, our next write would have none, and wipe out what others wrote.
+      return { content, md5: asString(answer.md5) || md5Of(content) };
     } catch (error) {
       if (error instanceof NacosError && error.errorCode === ErrorCode.configNotFound) return undefined;
       throw error;
@@ -83,6 +88,11 @@ export class ConfigService {
   #body({ group, dataId }: ConfigName): object {
     return { module: "config", tenant: this.#tenant, group, dataId };
   }
+}
+
+/** As the server computes it. */
+function md5Of(content: string): string {
+  return createHash("md5").update(content).digest("hex");
 }
 
 /** A refused CAS has no code of its own: both wordings are those of a 3.1.0 server, the second of its insert. */

@@ -43,8 +43,8 @@ test("the gRPC port can be named, for all servers", () => {
 });
 
 const wrong: readonly (readonly [string, RegExp])[] = [
-  ["nacos://h?namspace=x", /unknown parameter "namspace"; did you mean "namespace"\?/],
-  ["nacos://h?zzzzzzz=x", /unknown parameter "zzzzzzz"; known are namespace, group/],
+  ["nacos://h?namspace=x", /unknown parameter "namspace". Did you mean "namespace"\?/],
+  ["nacos://h?zzzzzzz=x", /unknown parameter "zzzzzzz".*known.* namespace, group/i],
   ["nacos://h?group=a&group=b", /"group" is given twice/],
   ["nacos://", /no host; write nacos:\/\/127\.0\.0\.1:8848/],
   ["nacos://h:0", /port 0 is not in 1\.\.65535/],
@@ -75,6 +75,12 @@ test("no error shows a password", () => {
     "nacos://user:secret@h?x=1",
     "nacos://user:secret@h:0",
     "nacos://h?username=u&password=secret&tls=q",
+    "nacos://user:p@secret@h:8848",
+    "nacos://user:secret@s@h:8848?x=1",
+    "nacos://user:a/secret@h:8848",
+    "nacos://user:a?secret@h:8848",
+    "nacos://user:a#secret@h:8848",
+    "nacos:user:secret@h:0",
   ]) {
     assert.throws(
       () => parseNacosUrl(url),
@@ -85,6 +91,7 @@ test("no error shows a password", () => {
     redactUrl("nacos://u:p@h:1?username=a&password=b&group=c"),
     "nacos://***@h:1?username=***&password=***&group=c",
   );
+  assert.equal(redactUrl("nacos://h:1?username=a@b.de&password=c@d"), "nacos://h:1?username=***&password=***");
 });
 
 test("the id is the same for every order of servers, and has no secret", () => {
@@ -100,6 +107,6 @@ test("the object form is checked as well", () => {
   assert.throws(() => nacosConfig({ servers: [] }), /at least one server/);
   assert.throws(
     () => nacosConfig({ servers: ["h"], gruop: "x" } as never),
-    /unknown option of a Nacos registry "gruop"; did you mean "group"\?/,
+    /unknown option "gruop" of a Nacos registry. Did you mean "group"\?/,
   );
 });

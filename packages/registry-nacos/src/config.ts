@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
-import { parsePort } from "@dubhe/discovery";
+import { didYouMean, parsePort } from "@dubhe/discovery";
 import type { EndpointTarget } from "@dubhe/rpc";
 import { NacosConfigError } from "./errors.js";
 import { DEFAULT_GROUP, DEFAULT_NAMESPACE } from "./messages.js";
 import { firstParamProblem } from "./param-rules.js";
-import { unknownMessage } from "./suggest.js";
 import { GRPC_PORT_OFFSET, httpAddress, type ServerAddress } from "./transport.js";
 import { parseHost, parseRegistryUrl, type RegistryUrl, redactUrl } from "./url.js";
 
@@ -117,7 +116,7 @@ export function parseNacosUrl(text: string, application = ""): NacosConfig {
 export function nacosConfig(init: NacosConfigInit): NacosConfig {
   for (const key of Object.keys(init)) {
     if (!(INIT_KEYS as readonly string[]).includes(key))
-      throw new NacosConfigError(unknownMessage("option of a Nacos registry", key, INIT_KEYS));
+      throw new NacosConfigError(`unknown option "${key}" of a Nacos registry.${didYouMean(key, INIT_KEYS)}`);
   }
   if (init.servers.length === 0) throw new NacosConfigError("a Nacos registry needs at least one server");
   const namespace = init.namespace || DEFAULT_NAMESPACE;

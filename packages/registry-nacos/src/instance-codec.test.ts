@@ -107,13 +107,20 @@ test("flags are read; missing ones are true", () => {
   );
 });
 
-test("of two at one address, the one that takes calls counts, else the later", () => {
+test("of two at one address, the one that takes calls counts, else the one that started later, else the later in the list", () => {
   const twin = (healthy: boolean, from: string): object => ({ ip: "a", port: 1, healthy, metadata: { from } });
   const pick = (...hosts: object[]): unknown =>
     readServiceInfo({ hosts }, "shop").instances.map(({ metadata }) => metadata.from);
   assert.deepEqual(pick(twin(true, "x"), twin(true, "y")), ["y"]);
   assert.deepEqual(pick(twin(true, "x"), twin(false, "y")), ["x"]);
   assert.deepEqual(pick(twin(false, "x"), twin(true, "y")), ["y"]);
+  // A provider that died without a word and its successor at the same address: the server's order means nothing.
+  const started = (timestamp: string): object => ({ ip: "a", port: 1, metadata: { from: timestamp, timestamp } });
+  for (const [first, second] of [
+    ["1000", "999"],
+    ["999", "1000"],
+  ] as const)
+    assert.deepEqual(pick(started(first), started(second)), ["1000"]);
 });
 
 test("the fingerprint is blind to order, and to nothing else", () => {

@@ -1,4 +1,11 @@
-import { createInstance, type Instance, instanceKey, type MalformedInstance, parsePort } from "@dubhe/discovery";
+import {
+  createInstance,
+  type Instance,
+  instanceKey,
+  type MalformedInstance,
+  parsePort,
+  startTimeOf,
+} from "@dubhe/discovery";
 import { asArray, asBoolean, asNumber, asString, asStringMap, isObject, type JsonObject } from "./json.js";
 import { DEFAULT_CLUSTER, type InstanceBody } from "./messages.js";
 import { weightFromWire, weightToWire } from "./weight.js";
@@ -98,10 +105,12 @@ function readHost(host: unknown, application: string, index: number): Instance |
 
 /**
  * Two connections may publish the same address: a provider and its frozen predecessor, which the server keeps for some
- * 25 s. One that takes calls is better than one that does not; otherwise the later in the list.
+ * 25 s. One that takes calls is better than one that does not; then the one that says that it started later; the server's
+ * order means nothing, and decides only when nothing else does.
  */
 function preferred(first: Instance, second: Instance): Instance {
-  return takesCalls(first) && !takesCalls(second) ? first : second;
+  if (takesCalls(first) !== takesCalls(second)) return takesCalls(first) ? first : second;
+  return (startTimeOf(first) ?? 0) > (startTimeOf(second) ?? 0) ? first : second;
 }
 
 function takesCalls(instance: Instance): boolean {

@@ -71,6 +71,49 @@ test("a lost notification is found by listening again", async () => {
   await bench.end();
 });
 
+test("an answer without content is an error, and nothing is written on the strength of it", async () => {
+  const bench = await started();
+  bench.publish("theirs");
+  bench.network.corrupt = (type, body) => {
+    if (type !== "ConfigQueryResponse") return body;
+    const { content, md5, ...rest } = body;
+    return rest;
+  };
+  const registry = bench.open();
+  const events = bench.watchMapping(registry);
+  const entry = registry.mapping.add("com.Foo", "ours");
+  await bench.clock.advance(1_000);
+  assert.ok(events.length > 0 && events.every(({ kind }) => kind === "error"), JSON.stringify(events));
+  assert.equal(entry.state.value, "failed");
+  assert.equal(bench.config(), "theirs");
+  bench.network.corrupt = (type, body) => {
+    if (type !== "ConfigQueryResponse") return body;
+    const { md5, ...rest } = body;
+    return rest; // content, but no md5: the write must have a condition all the same
+  };
+  await bench.resolves(entry.state.until((state) => state === "confirmed"));
+  assert.equal(bench.config(), "theirs,ours");
+  assert.ok(bench.network.requests.includes("ConfigPublishRequest"));
+  await bench.end();
+});
+
+test("after an error the same mapping is told again: it is good news", async () => {
+  const bench = await started();
+  bench.publish("shop");
+  const events = bench.watchMapping(bench.open());
+  await bench.clock.advance(1_000);
+  assert.equal(events.at(-1)?.kind, "mapping");
+  let faults = 1;
+  bench.network.fault = (type) => (type === "ConfigQueryRequest" && faults-- > 0 ? new Error("injected") : undefined);
+  bench.network.push(bench.server, "ConfigChangeNotifyRequest", { tenant: "", group: "mapping", dataId: "com.Foo" });
+  await bench.clock.advance(5_000);
+  assert.deepEqual(
+    events.slice(-2).map(({ kind }) => kind),
+    ["error", "mapping"],
+  );
+  await bench.end();
+});
+
 test("the last listener leaves while another comes: the survivor hears (D-32)", async () => {
   for (let delay = 0; delay < 12; delay++) {
     const bench = await started();

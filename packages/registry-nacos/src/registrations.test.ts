@@ -216,3 +216,22 @@ test("the names of all applications, page by page, without those of interfaces",
   assert.deepEqual([...found].sort(), names.sort());
   await bench.end();
 });
+
+test("what the workers of a node:cluster register is one instance, until the last of them goes", async () => {
+  const bench = new RegistryBench(new VirtualClock());
+  bench.start();
+  const { events } = bench.watch(bench.open());
+  const workers = [bench.open(), bench.open()] as const;
+  const shared = bench.instance(1, { metadata: { "dubhe.owner": "the primary's" } });
+  for (const worker of workers) worker.register(shared);
+  await bench.clock.advance(2_000);
+  assert.deepEqual([bench.ports(), lastPorts(events)], [[1], [1]]);
+  const { length } = events;
+  await bench.resolves(workers[0].close());
+  await bench.clock.advance(2_000);
+  assert.deepEqual([bench.ports(), events.length], [[1], length], "no consumer notices");
+  await bench.resolves(workers[1].close());
+  await bench.clock.advance(2_000);
+  assert.deepEqual([bench.ports(), lastPorts(events)], [[], []]);
+  await bench.end();
+});

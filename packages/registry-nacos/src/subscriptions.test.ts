@@ -214,6 +214,41 @@ test("refresh brings exactly one event, for several calls, in every state", asyn
   await bench.end();
 });
 
+test("after an error the same list is told again: it is good news", async () => {
+  const { bench, events, handle, push } = await watching();
+  await push(1, [1]);
+  bench.network.fault = (type) => (type === "ServiceQueryRequest" ? new Error("injected") : undefined);
+  handle.refresh?.();
+  await bench.clock.advance(100);
+  assert.equal(events.at(-1)?.kind, "error");
+  await push(2, [1]);
+  assert.equal(events.at(-1)?.kind, "instances");
+  const { length } = events;
+  await push(3, [1]);
+  assert.equal(events.length, length);
+  await bench.end();
+});
+
+test("an answer without a list is an error, not an empty list (D-20)", async () => {
+  const bench = new RegistryBench(new VirtualClock());
+  bench.start();
+  bench.network.corrupt = (type, body) => (type === "SubscribeServiceResponse" ? { ...body, serviceInfo: {} } : body);
+  const { events } = bench.watch(bench.open());
+  await bench.clock.advance(1_000);
+  assert.ok(events.length > 0 && events.every(({ kind }) => kind === "error"), JSON.stringify(events));
+  bench.network.corrupt = (type, body) => {
+    if (type === "NotifySubscriberRequest") delete (body.serviceInfo as { hosts?: unknown }).hosts;
+    return body;
+  };
+  await bench.clock.advance(6_000);
+  assert.deepEqual(lastPorts(events), []);
+  const { length } = events;
+  bench.network.push(bench.server, "NotifySubscriberRequest", info(bench.clock.wallTime() + 1, [1]));
+  await bench.clock.advance(5);
+  assert.equal(events.length, length, "a push without a list says nothing");
+  await bench.end();
+});
+
 test("an unsubscription reaches the server, and without a server it does not wait", async () => {
   const { bench, consumer, handle } = await watching();
   await bench.resolves(handle[Symbol.asyncDispose](), 100);

@@ -163,13 +163,14 @@ export class Subscriptions implements SessionObserver {
   ): Promise<void> {
     const body = { ...this.#service(application), subscribe: subscription !== undefined, clusters: "" };
     const answer = await this.#session.request(RequestType.subscribeService, body, signal);
-    if (subscription !== undefined) this.#received(subscription, asObject(answer.serviceInfo), epoch, "answer");
+    if (subscription !== undefined) this.#received(subscription, listOf(answer), epoch, "answer");
   }
 
   #pushed(info: JsonObject): void {
     if (asString(info.groupName, this.#scope.group) !== this.#scope.group) return;
     const subscription = this.#subscriptions.get(applicationOf(asString(info.name)));
-    if (subscription !== undefined) this.#received(subscription, info, this.#session.epoch, "push");
+    if (subscription !== undefined && Array.isArray(info.hosts))
+      this.#received(subscription, info, this.#session.epoch, "push");
   }
 
   #received(subscription: Subscription, info: JsonObject, epoch: number, source: Source): void {
@@ -190,7 +191,8 @@ export class Subscriptions implements SessionObserver {
     if (identical) this.counters.identical += 1;
     else if (source === "repair") this.counters.repaired += 1;
     this.#tell(subscription, snapshot, epoch, source, identical ? "identical" : "applied");
-    if (!identical || source === "refresh") this.#deliver(subscription, held);
+    // After an error the same list is news: that it can be read again.
+    if (!identical || source === "refresh" || subscription.lastError !== undefined) this.#deliver(subscription, held);
   }
 
   #tell(
@@ -254,7 +256,7 @@ export class Subscriptions implements SessionObserver {
     const body = { ...this.#service(subscription.application), cluster: "", healthyOnly: false, udpPort: 0 };
     try {
       const answer = await this.#session.request(RequestType.serviceQuery, body, this.#session.lost);
-      this.#received(subscription, asObject(answer.serviceInfo), epoch, source);
+      this.#received(subscription, listOf(answer), epoch, source);
     } catch (error) {
       if (source === "refresh" && subscription.refreshing) this.#deliverError(subscription, toError(error));
     }
@@ -288,6 +290,13 @@ export class Subscriptions implements SessionObserver {
     const { namespace, group } = this.#scope;
     return { module: "naming", namespace, groupName: group, serviceName: application };
   }
+}
+
+/** An answer that names no list is no empty list: a server says `hosts: []` when there is nobody. */
+function listOf(answer: JsonObject): JsonObject {
+  const info = asObject(answer.serviceInfo);
+  if (!Array.isArray(info.hosts)) throw new Error("the server answered without a list of instances");
+  return info;
 }
 
 /** For `inspect()`. */

@@ -1,5 +1,5 @@
+import { didYouMean } from "@dubhe/discovery";
 import { NacosConfigError } from "./errors.js";
-import { unknownMessage } from "./suggest.js";
 
 /** A registry URL taken apart, with several hosts where `URL` allows one. Nothing is interpreted yet. */
 export interface RegistryUrl {
@@ -13,7 +13,7 @@ export interface RegistryUrl {
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-const SHAPE = /^([a-z][a-z0-9+.-]*):(?:\/\/)?(?:([^@/?#]*)@)?([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?(?:#.*)?$/i;
+const SHAPE = /^([a-z][a-z0-9+.-]*):(?:\/\/)?(?:([^@/?#]*)@)?([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?(?:#(.*))?$/i;
 
 /**
  * `scheme://user:password@host:port,host:port/path?key=value`. Errors never contain the user info.
@@ -22,13 +22,19 @@ const SHAPE = /^([a-z][a-z0-9+.-]*):(?:\/\/)?(?:([^@/?#]*)@)?([^/?#]*)(\/[^?#]*)
 export function parseRegistryUrl(text: string, known: readonly string[]): RegistryUrl {
   const match = SHAPE.exec(text);
   if (match === null) throw new NacosConfigError(`not a registry URL: ${redactUrl(text)}`);
-  const [, scheme = "", userInfo, authority = "", path = "", query = ""] = match;
+  const [, scheme = "", userInfo, authority = "", path = "", query = "", fragment = ""] = match;
+  const parsedQuery = [...new URLSearchParams(query)];
+  // Before anything quotes a part of the password as a host or a parameter.
+  if ([authority, path, fragment, ...parsedQuery.map(([key]) => key)].some((part) => part.includes("@"))) {
+    const how = 'special characters of user name and password must be percent-encoded: "@" is %40, "/" is %2F';
+    throw new NacosConfigError(`${redactUrl(text)}: ${how}`);
+  }
   const [username, password] =
     userInfo === undefined ? [] : splitOnce(userInfo, ":").map((part) => part && decode(part, text));
   const parameters = new Map<string, string>();
-  for (const [key, value] of new URLSearchParams(query)) {
+  for (const [key, value] of parsedQuery) {
     if (!known.includes(key))
-      throw new NacosConfigError(`${redactUrl(text)}: ${unknownMessage("parameter", key, known)}`);
+      throw new NacosConfigError(`${redactUrl(text)}: unknown parameter "${key}".${didYouMean(key, known)}`);
     if (parameters.has(key)) throw new NacosConfigError(`${redactUrl(text)}: parameter "${key}" is given twice`);
     parameters.set(key, value);
   }
@@ -46,11 +52,14 @@ export function parseHost(text: string, url: string): { readonly host: string; r
   return { host: match[1] ?? match[2] ?? "", port };
 }
 
-/** The URL with user name, password and every parameter that holds a secret replaced by `***`. */
+/**
+ * The URL with user name, password and every parameter that holds a secret replaced by `***`. Everything before the last `@`
+ * counts as user info: a password that should have been percent-encoded is one of the mistakes that are quoted.
+ */
 export function redactUrl(text: string): string {
   return text
-    .replace(/(\/\/)[^@/?#]*@/, "$1***@")
-    .replace(/([?&](?:username|password|accessKey|secretKey)=)[^&#]*/gi, "$1***");
+    .replace(/([?&](?:username|password|accessKey|secretKey)=)[^&#]*/gi, "$1***")
+    .replace(/^([a-z][a-z0-9+.-]*:)?(\/\/)?.*@/is, "$1$2***@");
 }
 
 function decode(text: string, url: string): string {

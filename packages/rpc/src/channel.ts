@@ -50,6 +50,8 @@ export interface Channel {
   open(call: ChannelCall): void;
   /** The caller left (abort, deadline) while no attempt ran: forget the call. */
   cancel(call: ChannelCall): void;
+  /** Why a call that was opened has not been started: for the error of one whose deadline passes meanwhile. */
+  explain?(): string | undefined;
 }
 
 /** What `tryOpen` did. `opened`: HEADERS are in the output buffer. `busy`: at the peer's stream limit. `connecting`: no connection yet. */

@@ -136,3 +136,8 @@ test("behaves as the Web's Headers do for text", () => {
     }),
   );
 });
+
+test("toJSON takes any name that a peer may send", () => {
+  const metadata = Metadata.fromFields(["constructor", "a", "__proto__", "b", "tostring", "c", "constructor", "d"]);
+  assert.equal(JSON.stringify(metadata), '{"constructor":["a","d"],"__proto__":"b","tostring":"c"}');
+});

@@ -156,14 +156,15 @@ export class Metadata implements Iterable<[string, string]> {
 
   /** For logs: values by name, several values as a list. */
   toJSON(): Record<string, string | string[]> {
-    const out: Record<string, string | string[]> = {};
+    // Not an object at first: a peer may call its header `constructor`.
+    const out = new Map<string, string | string[]>();
     for (const [name, value] of this.entries()) {
-      const old = out[name];
-      if (old === undefined) out[name] = value;
-      else if (typeof old === "string") out[name] = [old, value];
+      const old = out.get(name);
+      if (old === undefined) out.set(name, value);
+      else if (typeof old === "string") out.set(name, [old, value]);
       else old.push(value);
     }
-    return out;
+    return Object.fromEntries(out);
   }
 
   #remove(lower: string): void {

@@ -83,3 +83,13 @@ test("HTTP statuses map as gRPC says", () => {
   ];
   for (const [http, code] of expected) assert.equal(codeFromHttpStatus(http), code, String(http));
 });
+
+test("a message of any length leaves room for the status in a header list of 16 KiB", () => {
+  for (const text of ["x".repeat(100_000), "€".repeat(100_000), `${"x".repeat(2_729)}${"😀".repeat(9_000)}`]) {
+    const fields = statusFields(new RpcError(text, Code.NotFound));
+    assert.ok(fields.join("").length < 9_000);
+    const { code, message } = readStatus(fields)!;
+    assert.equal(code, Code.NotFound);
+    assert.ok(message.endsWith("…") && text.startsWith(message.slice(0, -1)) && message.length > 800);
+  }
+});

@@ -62,11 +62,29 @@ export function statusError(
   return new RpcError(message, status.code, { source: "peer", ...init, details });
 }
 
+/**
+ * Octets of a `grpc-message`, as sent. Above its limit of header lists (8 to 16 KiB by default in gRPC) a peer loses the whole
+ * status, code and all.
+ */
+const longestMessage = 8 * 1024;
+
+/** Cut between characters, with an ellipsis. */
+function messageField(text: string): string {
+  const encoded = text.length > longestMessage ? "" : encodeGrpcMessage(text);
+  if (text.length <= longestMessage && encoded.length <= longestMessage) return encoded;
+  // A UTF-16 unit takes 9 octets at most, the ellipsis too; plain text takes one.
+  let end = Math.min(text.length, longestMessage - 9);
+  while (encodeGrpcMessage(text.slice(0, end)).length > longestMessage - 9) end -= Math.ceil(end / 8);
+  const unit = text.charCodeAt(end - 1);
+  if (unit >= 0xd800 && unit <= 0xdbff) end--;
+  return encodeGrpcMessage(`${text.slice(0, end)}…`);
+}
+
 /** The fields of a trailer block, `grpc-status` first; then the details, if any, and the error's own trailers. */
 export function statusFields(error: RpcError): string[] {
   const code = Number.isInteger(error.code) && error.code > 0 ? error.code : Code.Unknown;
   const fields = ["grpc-status", String(code)];
-  if (error.rawMessage !== "") fields.push("grpc-message", encodeGrpcMessage(error.rawMessage));
+  if (error.rawMessage !== "") fields.push("grpc-message", messageField(error.rawMessage));
   if (error.details.length > 0) {
     const status = create(StatusSchema, { code, message: error.rawMessage, details: [...error.details] });
     fields.push("grpc-status-details-bin", encodeBinaryHeader(toBinary(StatusSchema, status)));

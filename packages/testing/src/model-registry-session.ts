@@ -1,4 +1,4 @@
-import type { Timer } from "@dubhe/concurrency";
+import { offAbort, onAbort, type Timer } from "@dubhe/concurrency";
 import {
   type Instance,
   instanceKey,
@@ -182,8 +182,8 @@ export class ModelSession implements RegistrySession {
       };
       const end = (): void => {
         timer?.cancel();
-        signal.removeEventListener("abort", fail);
-        broken.removeEventListener("abort", fail);
+        offAbort(signal, fail);
+        offAbort(broken, fail);
       };
       const timer = server.isCutOff(this.client)
         ? undefined
@@ -192,8 +192,8 @@ export class ModelSession implements RegistrySession {
             end();
             resolve();
           }, server.latency());
-      signal.addEventListener("abort", fail);
-      broken.addEventListener("abort", fail);
+      onAbort(signal, fail);
+      onAbort(broken, fail);
       if (signal.aborted || broken.aborted) fail();
     });
   }

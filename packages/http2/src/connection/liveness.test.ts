@@ -57,9 +57,9 @@ test("keepalive: PING after silence while streams are open, and the end without 
   script.receive("PING ACK 1");
   await script.advance(999);
   assert.deepEqual(script.sent(), []);
-  await script.advance(300);
+  await script.advance(100);
   assert.deepEqual(script.sent(), ["PING 2"]);
-  await script.advance(200);
+  await script.advance(400);
   assert.deepEqual(script.events(), [
     "stream 1 connection by transport CONNECT_ERROR processed=maybe",
     "closed: keepalive: nothing received within 200 ms of a PING",
@@ -97,4 +97,15 @@ test("ping measures the round trip, and ends with the connection", async () => {
   assert.equal(results[0], 7);
   assert.equal(results.length, 3);
   assert.ok(results.slice(1).every((result) => result instanceof Error));
+});
+
+test("a handshake that came late, after a stall, leaves no timer behind when the connection ends", async () => {
+  const script = new FrameScript({ role: "client", options: { handshakeTimeoutMs: 500 } });
+  const { clock } = script.testRuntime;
+  clock.stall(5_000);
+  clock.advanceSync(0);
+  script.receive("SETTINGS"); // our own are not acknowledged: that has a timer now
+  await clock.settle();
+  script.connection.destroy();
+  assert.equal(clock.pendingTimers, 0);
 });

@@ -18,7 +18,7 @@ export class Liveness {
   constructor(core: ConnectionCore) {
     this.core = core;
     this.timer = core.clock.setTimeout(
-      () => this.whenQuiet(() => this.handshakeOverdue()),
+      () => this.whenQuiet("timer", () => this.handshakeOverdue()),
       core.options.handshakeTimeoutMs,
     );
   }
@@ -29,7 +29,10 @@ export class Liveness {
     this.timer?.cancel();
     this.timer = undefined;
     if (!this.settingsAcknowledged) {
-      this.timer = clock.setTimeout(() => this.whenQuiet(() => this.settingsOverdue()), options.settingsAckTimeoutMs);
+      this.timer = clock.setTimeout(
+        () => this.whenQuiet("timer", () => this.settingsOverdue()),
+        options.settingsAckTimeoutMs,
+      );
     }
     this.awaitQuiet();
   }
@@ -85,7 +88,7 @@ export class Liveness {
     this.core.ping(() => undefined);
     this.keepaliveTimer = clock.setTimeout(() => {
       if (counters.bytesReceived !== seen) return this.awaitQuiet();
-      this.whenQuiet(() => {
+      this.whenQuiet("keepaliveTimer", () => {
         if (counters.bytesReceived !== seen) return this.awaitQuiet();
         const message = `keepalive: nothing received within ${timeoutMs} ms of a PING`;
         this.core.destroy(new ConnectionError(message, ErrorCode.CONNECT_ERROR, "transport"));
@@ -93,14 +96,18 @@ export class Liveness {
     }, timeoutMs);
   }
 
-  /** Runs `fn` after a poll phase in which no byte came; gives up when the connection closed. */
-  private whenQuiet(fn: () => void): void {
+  /**
+   * Runs `fn` after a poll phase in which no byte came. Called by the timer in `slot`; gives up when another took its
+   * place, as what was waited for has come then.
+   */
+  private whenQuiet(slot: "timer" | "keepaliveTimer", fn: () => void): void {
     const { clock, counters } = this.core;
     const seen = counters.bytesReceived;
+    const mine = this[slot];
     clock.nextTurn(() => {
-      if (this.core.state === "closed") return;
+      if (this.core.state === "closed" || this[slot] !== mine) return;
       if (counters.bytesReceived === seen) fn();
-      else this.timer = clock.setTimeout(() => this.whenQuiet(fn), RETRY_MS);
+      else this[slot] = clock.setTimeout(() => this.whenQuiet(slot, fn), RETRY_MS);
     });
   }
 }

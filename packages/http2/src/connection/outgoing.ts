@@ -59,17 +59,20 @@ export class Outgoing {
   /** Lets the scheduler fill the buffer, and hands it to the transport. */
   flush(): void {
     const { core, writer } = this;
+    // What sinks send while their streams are being closed is not for the wire: streams whose HEADERS lie in the buffer
+    // were called unprocessed, and nothing follows the last GOAWAY.
+    if (this.closed) return;
     this.flushScheduled = true; // what the round appends is flushed here
     core.scheduler.pump();
     this.flushScheduled = false;
     const pending = writer.buffer.pending;
-    if (pending === 0) return;
+    if (pending === 0 || this.closed) return; // the round may have ended the last stream of a drained connection
     core.counters.flushes++;
     core.counters.bytesSent += pending;
     this.flushedThrough = core.streams.nextId - 2;
     writer.buffer.flush(core.output);
     this.inTransport = core.output.queuedBytes;
-    if (this.idleTimer === undefined && core.state !== "closed") this.armIdleTimer();
+    if (this.idleTimer === undefined) this.armIdleTimer();
   }
 
   written(pieces: number): void {
@@ -80,6 +83,10 @@ export class Outgoing {
     if (core.state === "closed") return;
     core.scheduler.pump();
     if (!couldOpen && this.mayOpen) core.capacityGrew();
+  }
+
+  private get closed(): boolean {
+    return this.core.state === "closed";
   }
 
   /** The connection is closed. */

@@ -146,3 +146,42 @@ test("no stream can be opened while a connection ends", () => {
   script.core.outputClosed(undefined);
   assert.deepEqual(opened, [undefined, undefined]);
 });
+
+test("what sinks send while the connection is destroyed does not push out HEADERS that were called unprocessed", () => {
+  const script = new FrameScript({ role: "client", split: "whole" });
+  script.handshake();
+  const ends: string[] = [];
+  const streams: Stream[] = [];
+  const sendOnOthers = recording([], {
+    onClose: (end) => {
+      ends.push(end.processed);
+      // More than a buffer holds, so that it would be flushed at once.
+      for (const other of streams) for (let i = 0; i < 8; i++) other.send(new Uint8Array(15_000), false);
+    },
+  });
+  for (let i = 0; i < 2; i++) streams.push(script.connection.open(REQUEST, undefined, false, sendOnOthers)!);
+  script.connection.destroy();
+  assert.deepEqual(ends, ["no", "no"]);
+  assert.deepEqual(script.sent(), []);
+});
+
+test("a stream closed by the capacity that its own DATA made hears nothing after onClose", () => {
+  const log: string[] = [];
+  const output = new ScriptOutput();
+  const { runtime } = testRuntime();
+  const core = createCore(runtime, "client", output, { sendBufferLimit: 64 * 1024 });
+  output.core = core;
+  let stream: Stream | undefined;
+  core.start({
+    onReady: () => undefined,
+    onCapacity: () => stream?.reset(8),
+    onDraining: () => undefined,
+    onClose: () => undefined,
+  });
+  core.receive(frameBytes("SETTINGS INITIAL_WINDOW_SIZE=0"), 0);
+  stream = core.connection.open(REQUEST, undefined, false, recording(log))!;
+  // At the limit of the connection, and at the high-water mark of the stream.
+  assert.equal(stream.send(new Uint8Array(64 * 1024), false), false);
+  core.receive(frameBytes("WINDOW_UPDATE 1 65536"), 0);
+  assert.deepEqual(log, ["onClose"]);
+});

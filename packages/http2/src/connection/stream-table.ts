@@ -139,6 +139,7 @@ export class StreamTable {
 
   /** Our END_STREAM is in the output. */
   localEnded(stream: Http2Stream): void {
+    if (stream.end !== undefined) return;
     stream.local = "ended";
     if (stream.remote === "ended") {
       this.completed(stream);

@@ -204,6 +204,7 @@ export class SendScheduler {
       const end = last && item.endStream;
       this.writeData(stream, item, bytes, end);
       total += bytes;
+      if (stream.end !== undefined) return total; // what was sent made room, and who heard of that closed this stream
       if (end) return this.finish(stream, total);
     }
     if (stream.queue !== undefined && stream.queue.length === 0) stream.queue = undefined;

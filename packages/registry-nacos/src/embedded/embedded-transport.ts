@@ -40,6 +40,8 @@ export class ForeignPortError extends Error {
  */
 const RANK_STEP_MS = 500;
 const LONGEST_WAIT_MS = 1_500;
+/** One that has never been connected cannot tell a first start from a takeover: it leaves a successor the time to bind. */
+const NEWCOMER_WAIT_MS = 200;
 /** Those who wait look whether there is a host after a random part of this. */
 const LOOK_MS = 60;
 /** A loser connects after a random part of this. */
@@ -83,7 +85,9 @@ export class EmbeddedTransport implements Transport {
   async connect(server: ServerAddress, receive: (message: Envelope) => void, signal: AbortSignal): Promise<Link> {
     const { clock, random } = this.#runtime;
     const { inner, mirror } = this.#options;
-    const standUpAt = clock.now() + Math.min(LONGEST_WAIT_MS, mirror.rank * RANK_STEP_MS);
+    const { rank } = mirror;
+    const waitMs = rank === undefined ? NEWCOMER_WAIT_MS : Math.min(LONGEST_WAIT_MS, rank * RANK_STEP_MS);
+    const standUpAt = clock.now() + waitMs;
     for (let lost = 0; ; ) {
       try {
         const link = await inner.connect(server, receive, signal);

@@ -213,7 +213,7 @@ test("its URLs", () => {
     () => parseEmbeddedUrl("embedded://10.0.0.1:9848"),
     /serves this machine only.*nacos:\/\/10\.0\.0\.1:8848/,
   );
-  assert.throws(() => parseEmbeddedUrl("embedded://127.0.0.1?namspace=x"), /did you mean "namespace"\?/);
+  assert.throws(() => parseEmbeddedUrl("embedded://127.0.0.1?namspace=x"), /Did you mean "namespace"\?/);
   assert.throws(() => parseEmbeddedUrl("embedded://127.0.0.1:1,127.0.0.1:2"), /write embedded: or/);
   assert.throws(() => parseEmbeddedUrl("embedded:?namespace=a%20b"), /is illegal/);
   assert.throws(() => embeddedConfig({ port: 0 }), /must be 1\.\.65535/);

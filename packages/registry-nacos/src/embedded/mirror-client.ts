@@ -21,7 +21,7 @@ export class MirrorClient {
   /** Complete at all times: a new copy takes its place only when all of it is there. */
   #mirror = new Mirror();
   #incoming: Mirror | undefined;
-  #rank = 0;
+  #rank: number | undefined;
   #complete: (() => void) | undefined;
 
   constructor(clock: Clock) {
@@ -33,7 +33,7 @@ export class MirrorClient {
   }
 
   /** Our place in the line of successors, as the host last told it. */
-  get rank(): number {
+  get rank(): number | undefined {
     return this.#rank;
   }
 

@@ -178,7 +178,13 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     if (this.state === "ended") return;
     const head = responseHead(block);
     if (endStream || head.fault !== undefined) {
-      if (head.status !== undefined) return this.answered(head.status, undefined, block);
+      if (head.status !== undefined) {
+        const { stream } = this;
+        this.answered(head.status, undefined, block);
+        // A status beside an HTTP error: the body, a page for people, is not waited for.
+        if (!endStream) stream.reset(ErrorCode.CANCEL);
+        return;
+      }
       if (head.fault !== undefined) {
         return this.cancelWith(this.responseError(head.fault.message, head.fault.code, endStream ? block : undefined));
       }
@@ -327,6 +333,12 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     ];
   }
 
+  /** What it ends with when its deadline passes now. */
+  deadlineError(): RpcError {
+    const processed = this.processedSoFar();
+    return deadlineError(processed, processed === "no" ? this.core.channel.explain?.() : undefined);
+  }
+
   private settle(error: RpcError | undefined, now = true): void {
     this.state = "ended";
     this.timer?.cancel();
@@ -346,11 +358,13 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
 }
 
 function deadlinePassed(call: ClientCall): void {
-  call.cancelWith(deadlineError(call.processedSoFar()));
+  call.cancelWith(call.deadlineError());
 }
 
-export function deadlineError(processed: "no" | "maybe"): RpcError {
-  return new RpcError("deadline exceeded", Code.DeadlineExceeded, { processed });
+/** `waitedFor`: why no attempt began. */
+export function deadlineError(processed: "no" | "maybe", waitedFor?: string): RpcError {
+  const message = waitedFor === undefined ? "deadline exceeded" : `deadline exceeded while waiting: ${waitedFor}`;
+  return new RpcError(message, Code.DeadlineExceeded, { processed });
 }
 
 /** The abort's reason decides: an RpcError is taken as it is, a TimeoutError means the deadline, all else that the caller left. */

@@ -63,22 +63,24 @@ function run(
   fail: (error: RpcError) => void,
   stream?: InterceptedMessages,
 ): SupervisedCall | undefined {
-  let call: SupervisedCall;
+  let call: SupervisedCall | undefined;
   try {
-    call = new SupervisedCall(core, method, input, options, fail);
+    const supervised = new SupervisedCall(core, method, input, options, fail);
+    call = supervised;
     const chain = core.chain(method, launch);
-    call.supervise();
-    chain(call).then(
+    supervised.supervise();
+    chain(supervised).then(
       (reply) => {
-        if (call.over) return;
-        if (stream === undefined) call.finish(undefined);
+        if (supervised.over) return;
+        if (stream === undefined) supervised.finish(undefined);
         succeed(reply);
       },
-      (error: unknown) => call.failed(error),
+      (error: unknown) => supervised.failed(error),
     );
   } catch (error) {
-    fail(RpcError.from(error, Code.Unknown));
-    return undefined;
+    // An interceptor threw in place: what is supervised by now must be let go of, and what it started ends.
+    if (call === undefined) fail(RpcError.from(error, Code.Unknown));
+    else call.failed(error);
   }
   return call;
 }
@@ -160,6 +162,11 @@ class SupervisedCall implements InterceptedCall, Abortable {
     this.failed(abortError(reason, this.#running.size > 0 ? "maybe" : "no"));
   }
 
+  deadlinePassed(): void {
+    const errors = [...this.#running].map((call) => call.deadlineError());
+    this.failed(errors.find((error) => error.processed !== "no") ?? errors[0] ?? deadlineError("no"));
+  }
+
   /** Ends all of it with an error that its caller gets. */
   failed(error: unknown): void {
     if (this.over) return;
@@ -185,7 +192,10 @@ class SupervisedCall implements InterceptedCall, Abortable {
   }
 
   launch(): Promise<CallReply> {
-    if (this.#error !== undefined) return Promise.reject(this.#error);
+    // Nobody would watch its deadline.
+    if (this.over) {
+      return Promise.reject(this.#error ?? new RpcError("the call is over: its caller has the result", Code.Canceled));
+    }
     const core = this.#core;
     let extra: string[] | undefined;
     if (!this.headers.isEmpty) {
@@ -237,5 +247,5 @@ class SupervisedCall implements InterceptedCall, Abortable {
 }
 
 function deadlinePassed(call: SupervisedCall): void {
-  call.failed(deadlineError("maybe"));
+  call.deadlinePassed();
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { after, test } from "node:test";
 import { EchoService, echoHandlers, rpcPair, withLeakCheck } from "@dubhe/testing";
 import { Code } from "../code.js";
@@ -296,5 +297,52 @@ test(
     }
     assert.equal(pair.env.wheel.size, 0);
     assert.equal(pair.pool.counters.connectionsOpened, 1);
+  }),
+);
+
+test(
+  "an interceptor that throws in place ends the call at once: no listener stays on the caller's signal, no call runs on",
+  withLeakCheck(async () => {
+    await using pair = await rpcPair();
+    let aborted = 0;
+    pair.server.add(EchoService, {
+      unary: (_, context) =>
+        new Promise((_resolve, reject) => {
+          context.signal.addEventListener("abort", () => {
+            aborted++;
+            reject(context.signal.reason as Error);
+          });
+        }),
+    });
+    const throwing: Interceptor = (next) => (call) => {
+      next(call).catch(() => undefined);
+      throw new RpcError("not today", Code.PermissionDenied);
+    };
+    const echo = pair.client(EchoService, { interceptors: [throwing] });
+    const controller = new AbortController();
+    const { signal } = controller;
+    await assert.rejects(echo.unary({}, { signal, timeoutMs: 60_000 }), { code: Code.PermissionDenied });
+    assert.deepEqual(getEventListeners(signal, "abort"), []);
+    await assert.rejects(echo.serverStream({}, { signal }).next(), { code: Code.PermissionDenied });
+    assert.deepEqual(getEventListeners(signal, "abort"), []);
+    while (pair.server.activeCalls > 0) await turn();
+    assert.ok(aborted <= 1);
+  }),
+);
+
+test(
+  "next() after the caller has had the result makes no call that nobody watches",
+  withLeakCheck(async () => {
+    await using pair = await rpcPair();
+    pair.server.add(EchoService, echoHandlers());
+    let again: () => Promise<unknown> = () => Promise.resolve();
+    const keeping: Interceptor = (next) => (call) => {
+      again = () => next(call);
+      return next(call);
+    };
+    await pair.client(EchoService, { interceptors: [keeping] }).unary({});
+    const { callsStarted } = pair.server.counters;
+    await assert.rejects(again(), { code: Code.Canceled });
+    assert.equal(pair.server.counters.callsStarted, callsStarted);
   }),
 );

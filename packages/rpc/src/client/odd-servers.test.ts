@@ -244,3 +244,29 @@ test(
     ),
   ),
 );
+
+test(
+  "a status beside an HTTP error is the answer: a body that goes on for ever is not waited for",
+  withLeakCheck(async () => {
+    let closed: (code: number | undefined) => void = () => undefined;
+    const resetWith = new Promise<number | undefined>((resolve) => {
+      closed = resolve;
+    });
+    await withServer(
+      (stream) => {
+        stream.on("close", () => closed(stream.rstCode));
+        stream.respond({ ":status": 503, "content-type": "text/html", "grpc-status": 7 });
+        stream.write("<html>");
+      },
+      async (echo) => {
+        await assert.rejects(echo.unary({}), { code: Code.PermissionDenied });
+        const patience = AbortSignal.timeout(2_000);
+        const code = await Promise.race([
+          resetWith,
+          new Promise((resolve) => patience.addEventListener("abort", () => resolve("still open"))),
+        ]);
+        assert.equal(code, 8);
+      },
+    );
+  }),
+);

@@ -1,6 +1,6 @@
 import type { Connection } from "@dubhe/http2";
 import type { AttemptOutcome, Channel, ChannelCall } from "../channel.js";
-import { channelClosed, connectFailed, tooManyWaiting } from "./channel-errors.js";
+import { channelClosed, connectFailed, describeFailure, tooManyWaiting } from "./channel-errors.js";
 import type { Endpoint } from "./endpoint.js";
 import type { EndpointLease, EndpointObserver, EndpointUser } from "./endpoint-lease.js";
 import { addressOf, type EndpointTarget } from "./endpoint-target.js";
@@ -68,6 +68,13 @@ export class DirectChannel implements Channel, EndpointObserver, EndpointUser, D
 
   cancel(call: ChannelCall): void {
     if (call.channelState instanceof Waiter) this.#queue.remove(call.channelState);
+  }
+
+  explain(): string | undefined {
+    const endpoint = this.#lease?.endpoint;
+    if (endpoint === undefined) return undefined;
+    if (endpoint.state === "ready") return `every stream of ${this.#name} is taken`;
+    return `${this.#name} is ${endpoint.state}: ${describeFailure(endpoint, this.#pool.runtime.clock.now())}`;
   }
 
   attemptStarting(call: ChannelCall, connection: Connection): void {

@@ -249,3 +249,15 @@ test("a dropped iterator: who waits gets what was asked for, then the stream is 
   idle.messages.drop();
   assert.equal(idle.owner.left, 1);
 });
+
+test("an error that comes now does not wait for the message that is being decompressed", async () => {
+  const { messages } = setup(1_000_000);
+  messages.encoding = "gzip";
+  const noise = Uint8Array.from({ length: 50_000 }, (_, i) => 97 + ((i * i * 31 + (i >> 3)) % 26));
+  const packed = gzipSync(noise, { level: 0 });
+  messages.receive(envelope(packed, 1));
+  const first = messages.next();
+  messages.fail(new RpcError("canceled", Code.Canceled), true);
+  await assert.rejects(first, { code: Code.Canceled });
+  assert.deepEqual(await messages.next(), { done: true, value: undefined });
+});

@@ -90,7 +90,10 @@ export class InboundMessages<M> implements MessageQueue<M> {
     if (this.#over || this.#state === "left" || (this.#state !== "open" && !now)) return;
     this.#state = "failed";
     this.#error = error;
-    if (now) this.#reader.clear();
+    if (now) {
+      this.#reader.clear();
+      this.#busy = false;
+    }
     this.#serve();
   }
 

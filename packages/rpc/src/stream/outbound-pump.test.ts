@@ -150,3 +150,25 @@ test("a long source leaves the event loop its turns", async () => {
   assert.equal(target.written.length, 10_000);
   assert.ok(turns > 10, `${turns} turns`);
 });
+
+test("stopped before it starts: the source is told, and nothing is drawn from it", () => {
+  const { runtime } = testRuntime();
+  const target = new Target();
+  const pump = new OutboundPump(runtime, target);
+  const log: string[] = [];
+  pump.stop();
+  pump.start({
+    [Symbol.asyncIterator]: () => ({
+      next: () => {
+        log.push("next");
+        return Promise.resolve({ done: true, value: undefined });
+      },
+      return: () => {
+        log.push("return");
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    }),
+  });
+  assert.deepEqual(log, ["return"]);
+  assert.equal(target.ended, 0);
+});

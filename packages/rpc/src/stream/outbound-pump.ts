@@ -33,7 +33,7 @@ export class OutboundPump {
     this.#target = target;
   }
 
-  /** Once. Asks for the first message before it returns, if the target can write. */
+  /** Once. Asks for the first message before it returns, if the target can write; after `stop` it only tells the source. */
   start(source: MessageSource<unknown>): void {
     void this.#run(source);
   }
@@ -61,6 +61,7 @@ export class OutboundPump {
       const target = this.#target;
       const iterator = openIterator(source);
       this.#iterator = iterator;
+      if (this.#stopped) return returnIterator(iterator);
       let budget: TurnBudget | undefined;
       for (let run = 1; ; run++) {
         if (!target.canWrite) {

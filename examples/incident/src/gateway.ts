@@ -87,7 +87,7 @@ class Gateway {
           BigInt(number),
           messages,
           payloadBytes,
-          exchangeTimeoutMs,
+          exchangeTimeoutMs[mode],
           this.#countReply,
         );
         this.#latency.record(Math.max(1, Math.round((performance.now() - begun) * 1000)));

@@ -3,6 +3,7 @@
 // Usage: node scripts/test.mjs [path-part ...]   only files whose path contains one of the parts; --flags go to node --test
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 
 const parts = process.argv.slice(2).filter((a) => !a.startsWith("--"));
 const flags = process.argv.slice(2).filter((a) => a.startsWith("--"));
@@ -27,6 +28,12 @@ if (files.length === 0) {
   process.exit(1);
 }
 const seed = new URL("./lib/property-seed.mjs", import.meta.url).href;
-const options = ["--enable-source-maps", "--import", seed, "--test", "--test-timeout=120000"];
+// Many tests wait for sockets, processes and the 1.5 s of a graceful leave: on two cores Node would run one file at a time.
+const concurrency = Math.max(4, availableParallelism());
+const options = [
+  "--enable-source-maps",
+  ...["--import", seed],
+  ...["--test", `--test-concurrency=${concurrency}`, "--test-timeout=120000"],
+];
 const child = spawn(process.execPath, [...options, ...flags, ...files], { stdio: "inherit" });
 child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

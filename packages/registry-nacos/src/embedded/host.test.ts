@@ -267,7 +267,7 @@ test("a mirror gets everything, then every change before its answer, and never w
   assert.equal(bench.ask("stranger", "DubheMirrorRequest", {}).errorCode, 403, "mirrors are for Dubhe");
 });
 
-test("the line of successors is the order of coming, without the host's own process; it moves up", () => {
+test("among equals the line of successors is the order of coming, without the host's own process; it moves up", () => {
   const bench = new Bench({ pid: 1 });
   const ranks = (id: string): unknown[] =>
     bench.pushesOf(id, "DubheMirrorPush").flatMap((body) => (body.rank === undefined ? [] : [body.rank]));
@@ -278,6 +278,17 @@ test("the line of successors is the order of coming, without the host's own proc
   assert.deepEqual(["own", "a", "b", "c"].map(ranks), [[], [0], [1], [2]]);
   bench.host.disconnected("a");
   assert.deepEqual(["own", "a", "b", "c"].map(ranks), [[], [0], [1, 0], [2, 1]]);
+});
+
+test("in the line of successors the longest-lived comes first, whenever it came", () => {
+  const bench = new Bench({ pid: 1 });
+  const ranks = (id: string): unknown[] =>
+    bench.pushesOf(id, "DubheMirrorPush").flatMap((body) => (body.rank === undefined ? [] : [body.rank]));
+  for (const [id, since] of Object.entries({ short: 300, gateway: 100, provider: 200 })) {
+    bench.connect(id, { "dubhe.pid": "2" });
+    bench.ask(id, "DubheMirrorRequest", { since });
+  }
+  assert.deepEqual(["short", "gateway", "provider"].map(ranks), [[0, 1, 2], [0], [1]]);
 });
 
 test("a host that began with nothing learns from what the others still have", async () => {

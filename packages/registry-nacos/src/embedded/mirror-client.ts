@@ -18,6 +18,7 @@ export interface MirrorCounters {
 export class MirrorClient {
   readonly counters: MirrorCounters = { copies: 0, changes: 0, offered: 0 };
   readonly #clock: Clock;
+  readonly #since: number;
   /** Complete at all times: a new copy takes its place only when all of it is there. */
   #mirror = new Mirror();
   #incoming: Mirror | undefined;
@@ -26,6 +27,7 @@ export class MirrorClient {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#since = clock.wallTime();
   }
 
   get size(): number {
@@ -64,7 +66,7 @@ export class MirrorClient {
     const complete = new Promise<void>((resolve) => {
       this.#complete = resolve;
     });
-    await link.request(MirrorType.request, {});
+    await link.request(MirrorType.request, { since: this.#since });
     await within(this.#clock, complete, COPY_TIMEOUT_MS, "the host did not send its state in time", signal);
   }
 

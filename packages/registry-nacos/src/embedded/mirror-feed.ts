@@ -1,4 +1,4 @@
-import type { JsonObject } from "../json.js";
+import { asNumber, type JsonObject } from "../json.js";
 import type { ConfigEntry, ConfigName, ConfigStore } from "./config-store.js";
 import { Failure, type Handler, type HostClient, SUCCESS } from "./host-request.js";
 import { contains, descend, type Lineage, type MirrorEntry, type Seed } from "./mirror.js";
@@ -23,8 +23,8 @@ export class MirrorFeed {
   readonly #naming: NamingStore;
   readonly #configs: ConfigStore;
   readonly #options: MirrorFeedOptions;
-  /** In the order of their coming, which is the line of successors, with the rank that each was told. */
-  readonly #followers = new Map<string, { readonly pid: number; rank: number | undefined }>();
+  /** With the place in the line of successors that each was told. */
+  readonly #followers = new Map<string, Follower>();
   #lineage: Lineage;
 
   constructor(naming: NamingStore, configs: ConfigStore, options: MirrorFeedOptions) {
@@ -48,9 +48,9 @@ export class MirrorFeed {
         requireDubhe(client);
         return { ...SUCCESS, taken: this.#offered(body, now) };
       },
-      [MirrorType.request]: (client) => {
+      [MirrorType.request]: (client, body) => {
         requireDubhe(client);
-        this.#follow(client);
+        this.#follow(client, asNumber(body.since, 0));
         return SUCCESS;
       },
     };
@@ -103,8 +103,8 @@ export class MirrorFeed {
     return taken;
   }
 
-  #follow({ id: client, pid }: HostClient): void {
-    this.#followers.set(client, { pid, rank: undefined });
+  #follow({ id: client, pid }: HostClient, since: number): void {
+    this.#followers.set(client, { pid, since, rank: undefined });
     const entries = this.#everything();
     const all = parts(entries);
     all.forEach((part, index) => {
@@ -115,9 +115,11 @@ export class MirrorFeed {
     this.#tellRanks();
   }
 
+  /** The longest-lived comes first: an App that is made for one request makes a poor host. */
   #tellRanks(): void {
     let rank = 0;
-    for (const [client, follower] of this.#followers) {
+    const line = [...this.#followers].sort(([, a], [, b]) => a.since - b.since);
+    for (const [client, follower] of line) {
       if (follower.pid === this.#options.pid) continue;
       if (follower.rank !== rank)
         this.#options.push(client, MirrorType.push, { seq: this.#lineage.seq, entries: [], rank });
@@ -142,6 +144,13 @@ export class MirrorFeed {
       for (const client of this.#followers.keys()) this.#options.push(client, MirrorType.push, { seq, entries: part });
     }
   }
+}
+
+interface Follower {
+  readonly pid: number;
+  /** When it was made, Unix ms. */
+  readonly since: number;
+  rank: number | undefined;
 }
 
 function requireDubhe(client: HostClient): void {

@@ -7,7 +7,7 @@ import { type Lineage, type MirrorEntry, readLineage, readMirrorEntries } from "
  *
  *     client                                       host
  *     DubheMirrorOfferRequest {lineage, entries, last} ─▶     what the client has from an earlier host
- *     DubheMirrorRequest ─▶
+ *     DubheMirrorRequest {since} ─▶
  *                      ◀─ DubheMirrorPush {reset, seq, entries, last}     the whole state, in parts
  *                      ◀─ DubheMirrorPush {seq, entries}                  each change, before its answer goes out
  *                      ◀─ DubheMirrorPush {seq, rank}                     the client's place in the line of successors

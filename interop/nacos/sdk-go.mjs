@@ -97,7 +97,7 @@ async function steps(trial, name, binary, port, prefix) {
     text = parts.pop();
     for (const part of parts) lines.push(JSON.parse(part));
   });
-  const end = await child.wait(90_000);
+  const end = await child.wait(150_000);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   console.log(`  ${name}: ${lines.length} steps in ${seconds} s, exit status ${end.code}`);
   if (lines.length === 0) throw new Error(`${name} took no step\n${child.tail()}`);

@@ -8,7 +8,7 @@ import (
 )
 
 // bound is how long anything may take that a server does at once or after its usual pause.
-const bound = 8 * time.Second
+const bound = 20 * time.Second
 
 // answer is what a step saw, as it is printed.
 type answer map[string]any

@@ -1,3 +1,5 @@
+import type { ConnectionTls } from "./types.js";
+
 /**
  * Where a connection's bytes go: a socket, or a script in tests. The core calls it; it calls back the core's `flush`,
  * `written` and `outputClosed`, never from within one of these methods.
@@ -6,6 +8,7 @@ export interface Output {
   readonly localAddress: string | undefined;
   readonly remoteAddress: string | undefined;
   readonly secure: boolean;
+  readonly tls?: ConnectionTls | undefined;
   /** Bytes that were given to `write` and have not left this process. */
   readonly queuedBytes: number;
   /**

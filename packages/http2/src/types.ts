@@ -90,10 +90,56 @@ export interface ConnectionCounters {
   bytesReceived: number;
   bytesSent: number;
   flushes: number;
+  /** Server: requests answered with REFUSED_STREAM. */
+  requestsRefused: number;
+  /** Faults of the peer that concerned one stream, malformed requests among them. */
+  streamErrors: number;
+  /** Header lists above the limit. */
+  headersTooLarge: number;
+  /** Streams reset because their bytes filled a buffer and nobody took them. */
+  stallResets: number;
+  /** PINGs sent because the peer was silent. */
+  keepalivePings: number;
+  /** 1 = we closed it with ENHANCE_YOUR_CALM. */
+  calmed: number;
+  /** 1 = we closed it for another breach of the protocol. */
+  violations: number;
+  /** 1 = we gave it up because the peer was silent: handshake, SETTINGS acknowledgement, a frame begun, keepalive. */
+  timeouts: number;
 }
 
 /** connecting → open → draining → closed; steps may be left out, as by a server that drains before the handshake. Never back. */
 export type ConnectionState = "connecting" | "open" | "draining" | "closed";
+
+/** What TLS says of a connection and its peer. */
+export interface ConnectionTls {
+  /** `TLSv1.3`, `TLSv1.2`. */
+  readonly protocol: string;
+  /** By its IANA name: `TLS_AES_128_GCM_SHA256`. */
+  readonly cipher: string;
+  /** The name in the client's SNI. */
+  readonly servername: string | undefined;
+  /** The peer showed a certificate, and an authority that this side trusts has signed it. Never on a server without `requestCert`. */
+  readonly authorized: boolean;
+  /** Why not, by OpenSSL's name: `SELF_SIGNED_CERT_IN_CHAIN`. Such a connection exists with `rejectUnauthorized: false` alone. */
+  readonly authorizationError: string | undefined;
+  /** What the peer showed: believe it when `authorized`. A server gets one with `requestCert`, in a resumed session too. */
+  readonly certificate: PeerCertificate | undefined;
+}
+
+export interface PeerCertificate {
+  /** As node:crypto's X509Certificate has it: `CN=client`, an attribute a line. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** `DNS:a.example`, `URI:spiffe://example.org/ns/shop`, `IP Address:127.0.0.1`. */
+  readonly subjectAltNames: readonly string[];
+  readonly serialNumber: string;
+  /** SHA-256 of `raw`, `AB:CD:…`. */
+  readonly fingerprint256: string;
+  readonly validTo: Date;
+  /** DER. */
+  readonly raw: Uint8Array;
+}
 
 export interface Connection {
   readonly role: "client" | "server";
@@ -101,12 +147,16 @@ export interface Connection {
   readonly activeStreams: number;
   /** The peer's SETTINGS_MAX_CONCURRENT_STREAMS; Infinity when it named none. */
   readonly peerMaxConcurrentStreams: number;
+  /** The peer's SETTINGS_MAX_HEADER_LIST_SIZE, 32 bytes a field added; Infinity when it named none. Advisory, and not enforced here. */
+  readonly peerMaxHeaderListSize: number;
   /** Client: how many streams may be opened now; 0 unless open, and while too much waits to be written. */
   readonly capacity: number;
   readonly localAddress: string | undefined;
   readonly remoteAddress: string | undefined;
   /** Whether it runs over TLS. */
   readonly secure: boolean;
+  /** Undefined without TLS, before the handshake, and when first asked for after the connection has ended. */
+  readonly tls: ConnectionTls | undefined;
   readonly counters: ConnectionCounters;
   /** Client: opens a stream and puts HEADERS into the output buffer in this turn; undefined when capacity is 0. */
   open(
@@ -115,6 +165,11 @@ export interface Connection {
     endStream: boolean,
     sink: StreamSink,
   ): Stream | undefined;
+  /**
+   * Client: whether a PING is safe now. gRPC servers ban clients that send more than two between two HEADERS or DATA of
+   * theirs; keepalive and `ping` share the allowance. Servers always may.
+   */
+  readonly mayPing: boolean;
   /** Round-trip time in ms, or why there is none. */
   ping(callback: (result: number | Error) => void): void;
   /**

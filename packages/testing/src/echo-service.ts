@@ -14,12 +14,14 @@ export {
 
 /** A server for `EchoService`, which does what each request commands. */
 export function echoHandlers(clock: Clock = systemClock): ServiceImpl<typeof EchoService> {
+  const unary = (request: EchoRequest, context: HandlerContext): Answer | Promise<Answer> => {
+    if (request.error !== undefined) throw errorOf(request.error);
+    if (request.delayMs === 0) return answer(request, 0);
+    return delay(clock, request.delayMs, context).then(() => answer(request, 0));
+  };
   return {
-    unary(request, context) {
-      if (request.error !== undefined) throw errorOf(request.error);
-      if (request.delayMs === 0) return answer(request, 0);
-      return delay(clock, request.delayMs, context).then(() => answer(request, 0));
-    },
+    unary,
+    look: unary,
 
     async *serverStream(request, context) {
       yield* answers(request, context, clock);
@@ -47,11 +49,7 @@ export function echoHandlers(clock: Clock = systemClock): ServiceImpl<typeof Ech
   };
 }
 
-async function* answers(
-  request: EchoRequest,
-  context: HandlerContext,
-  clock: Clock,
-): AsyncGenerator<ReturnType<typeof answer>> {
+async function* answers(request: EchoRequest, context: HandlerContext, clock: Clock): AsyncGenerator<Answer> {
   const count = Math.max(1, request.count);
   for (let index = 0; index < count; index++) {
     if (request.delayMs > 0) await delay(clock, request.delayMs, context);
@@ -59,6 +57,8 @@ async function* answers(
     yield answer(request, index);
   }
 }
+
+type Answer = ReturnType<typeof answer>;
 
 function answer(request: EchoRequest, index: number) {
   const payload = request.responseBytes === 0 ? request.payload : new Uint8Array(request.responseBytes);

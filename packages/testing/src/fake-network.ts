@@ -58,7 +58,9 @@ export class FakeNetwork {
 export class FakeConnection implements Connection {
   readonly role = "client";
   readonly secure = false;
+  readonly tls = undefined;
   readonly localAddress = undefined;
+  readonly peerMaxHeaderListSize: number = Number.POSITIVE_INFINITY;
   readonly counters: ConnectionCounters = {
     streamsOpened: 0,
     streamsClosed: 0,
@@ -68,7 +70,17 @@ export class FakeConnection implements Connection {
     bytesReceived: 0,
     bytesSent: 0,
     flushes: 0,
+    requestsRefused: 0,
+    streamErrors: 0,
+    headersTooLarge: 0,
+    stallResets: 0,
+    keepalivePings: 0,
+    calmed: 0,
+    violations: 0,
+    timeouts: 0,
   };
+  /** Whether this side may still send a PING. */
+  mayPing = true;
   readonly address: string;
   readonly target: ConnectTarget;
   /** Streams that run, oldest first. */

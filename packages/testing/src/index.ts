@@ -1,3 +1,4 @@
+export { audience, bounds, DescribedService } from "../gen/dubhe/testing/v1/described_pb.js";
 export {
   type Kinds,
   Kinds_Colour,
@@ -23,6 +24,14 @@ export { FakeProviders, type ProviderBehaviour } from "./fake-providers.js";
 export { type FakeEndpoint, FakeServiceView, resolvedEndpoint } from "./fake-service-view.js";
 export { everySplit, FrameScript, type FrameScriptOptions, ScriptOutput } from "./frame-script.js";
 export { FrameTextReader, fieldText, frameBytes, PREFACE } from "./frame-text.js";
+export {
+  Http2Model,
+  MAX_WINDOW,
+  type ModelCall,
+  type ModelFrame,
+  type ModelStep,
+  modelBlocks,
+} from "./http2-model.js";
 export { type LeakCheckOptions, leakCheck, withLeakCheck } from "./leak-check.js";
 export { type ModelRegistryClientOptions, modelRegistry } from "./model-registry.js";
 export {
@@ -35,6 +44,7 @@ export { registryContract } from "./registry-contract.js";
 export type { RegistryCapability, RegistryContractOptions, RegistryHarness } from "./registry-contract-bench.js";
 export { type RpcPair, type RpcPairOptions, rpcPair } from "./rpc-pair.js";
 export { ScriptedRegistry, type ScriptedRegistryOptions, ScriptedWish } from "./scripted-registry.js";
+export { type CertificateRequest, type IssuedCertificate, TestAuthority } from "./test-authority.js";
 export { testCertificate } from "./test-certificate.js";
 export { type Report, type TestRuntime, type TestRuntimeOptions, testRuntime } from "./test-runtime.js";
 export { VirtualClock, type VirtualClockOptions } from "./virtual-clock.js";

@@ -5,7 +5,7 @@
  *
  * A unit is a tenth of a cheap frame. The sizes are chosen so that what real peers do stays far away: 1 024 calls
  * cancelled at once, 10 000 requests sent before our limit was known, a WINDOW_UPDATE for every 4 KiB read, a PING for
- * every burst of data.
+ * every burst of data that it was sent. A peer's own DATA pays for little: it comes with each request of an attack too.
  */
 export const BUDGET: {
   readonly capacity: number;
@@ -28,8 +28,8 @@ export const BUDGET: {
   setting: 1,
   /** Decoding a block above the limit for nothing; about 0.2 ms. */
   oversizedHeaders: 100,
-  /** Refill for DATA with a payload. */
-  dataReceived: 10,
+  /** Refill for DATA with a payload, on a stream that takes it; one more unit for each 256 bytes. */
+  dataReceived: 1,
   /** Refill for DATA sent; one more unit for each 128 bytes: the peer may credit in small steps. */
   dataSent: 20,
   streamCompleted: 20,
@@ -37,6 +37,9 @@ export const BUDGET: {
 
 /** Streams that lived this long may be reset for free: resetting them is no faster than finishing them. Milliseconds. */
 export const RAPID_RESET_AGE_MS = 1_000;
+
+/** DATA of fewer bytes counts as sent only when it was not the peer's window that made it so small. */
+export const WORTHWHILE = 256;
 
 export class AbuseBudget {
   private left: number = BUDGET.capacity;

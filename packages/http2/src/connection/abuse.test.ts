@@ -53,6 +53,22 @@ test("rapid reset is stopped (CVE-2023-44487)", () => {
   assertCalm(script);
 });
 
+test("DATA does not pay for the attack it comes with", () => {
+  const attacks: readonly ((id: number) => string[])[] = [
+    (id) => [`HEADERS ${id} ${POST}`, `DATA ${id} *5`, `RST_STREAM ${id} CANCEL`],
+    (id) => [`HEADERS ${id} ${POST} content-length=1`, `DATA ${id} *100`],
+    (id) => [`HEADERS ${id} ${POST} content-length=1`, `DATA ${id} *100`, `DATA ${id} *100`],
+    (id) => [...(id === 1 ? [`HEADERS 1 ${POST}`] : []), "DATA 1 *1", "PING 1"],
+  ];
+  for (const attack of attacks) {
+    const script = new FrameScript(server);
+    script.handshake();
+    const rounds = flood(script, 10_000, (i) => attack(2 * i + 1));
+    assert.ok(rounds <= 2_300, `${rounds} rounds of ${attack(3).join(", ")}`);
+    assertCalm(script);
+  }
+});
+
 test("a thousand calls cancelled at once are not an attack, nor are cancelled old ones", async () => {
   const script = new FrameScript(server);
   script.handshake();
@@ -111,6 +127,40 @@ test("a peer that keeps sending data may update windows and ping as much as it l
   assert.equal(rounds, 3_000);
 });
 
+test("a peer that grants its window by the byte does not earn what its frames cost", () => {
+  const script = new FrameScript(server);
+  script.handshake("INITIAL_WINDOW_SIZE=1");
+  script.receive(`HEADERS 1 END_STREAM ${POST}`);
+  script.stream(1).sendHeaders(OK, undefined, false);
+  script.stream(1).send(new Uint8Array(60_000), true);
+  const rounds = flood(script, 20_000, () => ["WINDOW_UPDATE 1 1"]);
+  assert.ok(rounds >= 1_900 && rounds <= 2_100, `${rounds}`);
+  assertCalm(script);
+});
+
+test("a peer with small windows that reads is left alone", () => {
+  const script = new FrameScript({ ...server, onStream: (stream) => stream.sendHeaders(OK, undefined, false) });
+  script.handshake("INITIAL_WINDOW_SIZE=1024");
+  script.receive(`HEADERS 1 END_STREAM ${POST}`);
+  for (let i = 0; i < 10; i++) script.stream(1).send(new Uint8Array(1_000_000), i === 9);
+  const rounds = flood(script, 9_900, () => ["WINDOW_UPDATE 1 1000", "WINDOW_UPDATE 0 1000"]);
+  assert.equal(rounds, 9_900);
+  // Messages shorter than that, whole, each credited at once.
+  script.receive(`HEADERS 3 ${POST}`);
+  for (let i = 0; i < 5_000; i++) {
+    script.stream(3).send(new Uint8Array(20), false);
+    script.receive("WINDOW_UPDATE 3 20", "WINDOW_UPDATE 0 20");
+  }
+  assert.equal(script.connection.state, "open");
+});
+
+test("a client that pings too much is told so in gRPC's words", () => {
+  const script = new FrameScript(server);
+  script.handshake();
+  flood(script, 3_000, () => ["PING 1"]);
+  assert.match(script.sent().at(-1)!, /^GOAWAY 0 ENHANCE_YOUR_CALM "too_many_pings"$/);
+});
+
 test("a CONTINUATION flood is stopped, of bytes and of frames (CVE-2024-27316)", () => {
   const bytes = new FrameScript(server);
   bytes.handshake();
@@ -137,7 +187,7 @@ test("a peer that sends and never reads is cut off, even when its data pays for 
   script.handshake();
   script.receive(`HEADERS 1 ${POST}`);
   script.output.blocked = true;
-  const round = Array.from({ length: 500 }, (_, i) => (i % 2 === 0 ? "DATA 1 *1" : "PING 1"));
+  const round = Array.from({ length: 500 }, (_, i) => (i % 2 === 0 ? "DATA 1 *2560" : "PING 1"));
   const rounds = flood(script, 1_000, () => round);
   assert.ok(rounds < 1_000);
   const queued = script.output.queuedBytes;

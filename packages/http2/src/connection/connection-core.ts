@@ -1,5 +1,6 @@
 import type { Clock, Runtime } from "@dubhe/concurrency";
 import { ConnectionError, ErrorCode } from "../errors.js";
+import { ListenerTotals } from "../flow/listener-totals.js";
 import { ReceiveWindow } from "../flow/receive-window.js";
 import { SendScheduler } from "../flow/send-scheduler.js";
 import { StallGuard } from "../flow/stall-guard.js";
@@ -14,6 +15,7 @@ import type {
   ConnectionCounters,
   ConnectionSink,
   ConnectionState,
+  ConnectionTls,
   FieldList,
   HeaderTemplate,
   Stream,
@@ -22,6 +24,8 @@ import type {
 import type { Core } from "./core.js";
 import type { Http2Stream } from "./http2-stream.js";
 import { Inbound } from "./inbound.js";
+import { Keepalive } from "./keepalive.js";
+import { Lifetime } from "./lifetime.js";
 import { Liveness } from "./liveness.js";
 import { Outgoing } from "./outgoing.js";
 import { Pings } from "./pings.js";
@@ -31,7 +35,7 @@ import { StreamTable } from "./stream-table.js";
 /**
  * One HTTP/2 connection, either side: it holds the state and ties the parts together. `Inbound` applies the peer's frames,
  * `StreamTable` opens and ends streams, `SendScheduler` and `ReceiveWindow` are the two halves of flow control, `Outgoing`
- * gathers and flushes, `Shutdown` speaks GOAWAY, `Liveness` holds the timers. The parts call each other through this object; state is committed before a sink is called.
+ * gathers and flushes, `Shutdown` speaks GOAWAY, `Liveness`, `Keepalive` and `Lifetime` hold the timers. The parts call each other through this object; state is committed before a sink is called.
  */
 export class ConnectionCore implements Connection, Core {
   readonly role: "client" | "server";
@@ -47,6 +51,8 @@ export class ConnectionCore implements Connection, Core {
   readonly encoder: HpackEncoder = new HpackEncoder();
   readonly outgoing: Outgoing = new Outgoing(this);
   readonly streams: StreamTable;
+  /** Shared by the connections of a listener. */
+  readonly totals: ListenerTotals;
   readonly scheduler: SendScheduler;
   readonly receiveWindow: ReceiveWindow;
   readonly stallGuard: StallGuard;
@@ -55,10 +61,14 @@ export class ConnectionCore implements Connection, Core {
   readonly pings: Pings;
   readonly shutdown: Shutdown;
   readonly liveness: Liveness;
+  readonly keepalive: Keepalive;
+  readonly lifetime: Lifetime;
   /** The peer's first SETTINGS came. */
   handshaken = false;
   /** Time of the last `receive`. */
   now: number;
+  /** Client: streams opened, server: streams ended, as of the last `receive`. What came later no byte has confirmed. */
+  private workConfirmed = 0;
   readonly counters: ConnectionCounters = {
     streamsOpened: 0,
     streamsClosed: 0,
@@ -68,11 +78,25 @@ export class ConnectionCore implements Connection, Core {
     bytesReceived: 0,
     bytesSent: 0,
     flushes: 0,
+    requestsRefused: 0,
+    streamErrors: 0,
+    headersTooLarge: 0,
+    stallResets: 0,
+    keepalivePings: 0,
+    calmed: 0,
+    violations: 0,
+    timeouts: 0,
   };
   /** Within `receive`. */
   reading = false;
 
-  constructor(runtime: Runtime, role: "client" | "server", output: Output, options: ResolvedOptions) {
+  constructor(
+    runtime: Runtime,
+    role: "client" | "server",
+    output: Output,
+    options: ResolvedOptions,
+    totals: ListenerTotals = new ListenerTotals(),
+  ) {
     this.role = role;
     this.runtime = runtime;
     this.clock = runtime.clock;
@@ -80,12 +104,14 @@ export class ConnectionCore implements Connection, Core {
     this.options = options;
     this.now = this.clock.now();
     this.streams = new StreamTable(this);
-    this.scheduler = new SendScheduler(this, this.outgoing, options.sendBufferLimit);
+    this.totals = totals;
+    this.scheduler = new SendScheduler(this, this.outgoing, options.sendBufferLimit, totals.send);
     this.receiveWindow = new ReceiveWindow(
       this,
       options.connectionWindowSize,
       options.receiveBufferLimit,
       options.initialWindowSize,
+      totals.receive,
     );
     this.stallGuard = new StallGuard(this);
     this.inbound = new Inbound(this);
@@ -93,6 +119,8 @@ export class ConnectionCore implements Connection, Core {
     this.pings = new Pings(this.outgoing.writer);
     this.shutdown = new Shutdown(this);
     this.liveness = new Liveness(this);
+    this.keepalive = new Keepalive(this);
+    this.lifetime = new Lifetime(this);
   }
 
   // ---- Core: the crank
@@ -112,6 +140,7 @@ export class ConnectionCore implements Connection, Core {
   receive(chunk: Uint8Array, now: number): void {
     if (this.state === "closed") return;
     this.now = now;
+    this.workConfirmed = this.workDone;
     this.counters.bytesReceived += chunk.length;
     this.reading = true;
     try {
@@ -123,6 +152,7 @@ export class ConnectionCore implements Connection, Core {
       this.fail(this.toConnectionError(error));
     }
     this.reading = false;
+    if (this.amidFrame && !this.liveness.awaitingFrame && this.handshaken) this.liveness.frameBegun();
   }
 
   flush(): void {
@@ -135,7 +165,7 @@ export class ConnectionCore implements Connection, Core {
 
   outputClosed(error: Error | undefined): void {
     if (this.state === "closed") return;
-    const message = error?.message ?? "the peer closed the connection";
+    const message = (error?.message ?? "the peer closed the connection") + this.shutdown.farewell;
     this.terminate(new ConnectionError(message, ErrorCode.CONNECT_ERROR, "transport", { cause: error }));
     this.output.close();
   }
@@ -150,10 +180,19 @@ export class ConnectionCore implements Connection, Core {
     return this.peerSettings.maxConcurrentStreams;
   }
 
+  get peerMaxHeaderListSize(): number {
+    return this.peerSettings.maxHeaderListSize;
+  }
+
   get capacity(): number {
     if (this.state !== "open" || this.role === "server" || this.streams.nextId > MAX_STREAM_ID) return 0;
     if (!this.outgoing.mayOpen || this.scheduler.queuedBytes >= this.options.sendBufferLimit) return 0;
     return Math.max(0, this.peerSettings.maxConcurrentStreams - this.streams.size);
+  }
+
+  get mayPing(): boolean {
+    if (this.role === "server") return true;
+    return !this.pings.pending && this.pings.withoutData < (this.options.keepalive?.maxPingsWithoutData ?? 2);
   }
 
   get localAddress(): string | undefined {
@@ -166,6 +205,10 @@ export class ConnectionCore implements Connection, Core {
 
   get secure(): boolean {
     return this.output.secure;
+  }
+
+  get tls(): ConnectionTls | undefined {
+    return this.output.tls;
   }
 
   open(
@@ -217,6 +260,20 @@ export class ConnectionCore implements Connection, Core {
 
   // ---- for the parts: state
 
+  /** A byte came since this side last asked for something (client) or answered (server). */
+  get confirmed(): boolean {
+    return this.workConfirmed === this.workDone;
+  }
+
+  private get workDone(): number {
+    return this.role === "client" ? this.counters.streamsOpened : this.counters.streamsClosed;
+  }
+
+  /** The peer has begun a frame or a header block, and the rest has not come. */
+  get amidFrame(): boolean {
+    return this.state !== "closed" && (this.reader.amidFrame || this.inbound.amidBlock);
+  }
+
   /** SETTINGS of the peer are in force; the first ones open the connection. */
   settingsApplied(limitGrew: boolean): void {
     if (this.state === "closed") return;
@@ -226,6 +283,7 @@ export class ConnectionCore implements Connection, Core {
     }
     this.handshaken = true;
     this.liveness.handshakeDone();
+    this.keepalive.start();
     if (this.state === "connecting") this.state = "open";
     try {
       this.sink.onReady(this);
@@ -245,13 +303,13 @@ export class ConnectionCore implements Connection, Core {
 
   // ---- for the parts: flow control (SendHost, ReceiveHost)
 
-  dataSent(bytes: number): void {
-    this.inbound.dataSent(bytes);
-    if (this.stallGuard.armed) this.stallGuard.progressed();
+  dataSent(bytes: number, held: boolean): void {
+    this.inbound.dataSent(bytes, held);
+    if (this.stallGuard.full) this.stallGuard.sent();
   }
 
-  sendQueueFull(): void {
-    this.stallGuard.sendQueueFull();
+  sendQueueHigh(): void {
+    this.stallGuard.watchSending();
   }
 
   localEnded(stream: Http2Stream): void {
@@ -289,6 +347,8 @@ export class ConnectionCore implements Connection, Core {
   /** The peer or this side broke the protocol: GOAWAY, then close. */
   fail(error: ConnectionError): void {
     if (this.state === "closed") return;
+    if (error.code === ErrorCode.ENHANCE_YOUR_CALM) this.counters.calmed = 1;
+    else if (this.counters.timeouts === 0) this.counters.violations = 1;
     this.outgoing.writer.goaway(Math.min(this.streams.lastPeerId, this.shutdown.acceptUpTo), error.code, error.message);
     this.flush();
     this.terminate(error);
@@ -307,6 +367,8 @@ export class ConnectionCore implements Connection, Core {
     this.state = "closed";
     this.reader.stop();
     this.liveness.stop();
+    this.keepalive.stop();
+    this.lifetime.stop();
     this.shutdown.stop();
     this.stallGuard.stop();
     this.outgoing.stop();

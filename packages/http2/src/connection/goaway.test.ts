@@ -53,7 +53,7 @@ test("client: GOAWAY with an error, then the end of the transport", () =>
       "draining last=1 ENHANCE_YOUR_CALM too_many_pings",
       "stream 3 connection by peer ENHANCE_YOUR_CALM processed=no",
       "stream 1 connection by transport CONNECT_ERROR processed=maybe",
-      "closed: the peer closed the connection",
+      "closed: the peer closed the connection, after GOAWAY ENHANCE_YOUR_CALM: too_many_pings",
     ]);
   }));
 
@@ -74,6 +74,61 @@ test("client: drain lets streams finish", () =>
     script.receive("HEADERS 1 END_STREAM :status=200");
     assert.deepEqual(script.events().slice(-2), ["stream 1 complete", "closed"]);
     assert.equal(script.testRuntime.clock.pendingRefTimers, 0);
+  }));
+
+test("client: GOAWAY while it drains itself takes back what the peer did not see; the rest finishes", () =>
+  everySplit(client, (script) => {
+    script.handshake();
+    for (let i = 0; i < 2; i++) script.open(GET, true);
+    script.connection.drain();
+    script.sent();
+    script.receive("GOAWAY 1 NO_ERROR");
+    assert.deepEqual(script.events(), [
+      "draining last=1 NO_ERROR",
+      "stream 3 connection by peer NO_ERROR processed=no",
+    ]);
+    script.receive("HEADERS 1 END_STREAM :status=200");
+    assert.deepEqual(script.events().slice(-2), ["stream 1 complete", "closed"]);
+    assert.deepEqual(script.sent(), [], "GOAWAY was said already");
+  }));
+
+test("client: a GOAWAY that names a higher id than the last one brings nothing back", () =>
+  everySplit(client, (script) => {
+    script.handshake();
+    for (let i = 0; i < 2; i++) script.open(GET, true);
+    script.receive("GOAWAY 1 NO_ERROR", "GOAWAY 2147483647 NO_ERROR");
+    assert.equal(script.events().filter((line) => line.startsWith("stream")).length, 1);
+    script.receive("HEADERS 1 END_STREAM :status=200");
+    assert.equal(script.connection.state, "closed");
+  }));
+
+test("client: GOAWAY before SETTINGS, and in the middle of a header block, is an error", () =>
+  everySplit(client, (script) => {
+    const early = new FrameScript(client);
+    early.receive("GOAWAY 0 NO_ERROR");
+    assert.match(early.events()[0]!, /^closed: the first frame must be SETTINGS/);
+    script.handshake();
+    script.open(GET, true);
+    script.receive("HEADERS 1 -END_HEADERS :status=200", "GOAWAY 1 NO_ERROR");
+    assert.match(script.events().at(-1)!, /^closed: a header block was interrupted/);
+  }));
+
+test("client: with SETTINGS in the same packet, GOAWAY finds it ready and takes that back", () =>
+  everySplit(client, (script) => {
+    script.receive("SETTINGS", "GOAWAY 0 NO_ERROR");
+    assert.deepEqual(script.events(), ["ready", "draining last=0 NO_ERROR", "closed"]);
+  }));
+
+test("server: a GOAWAY of the client while the server drains ends nothing early", () =>
+  everySplit(server, (script) => {
+    script.handshake();
+    script.receive(`HEADERS 1 ${REQUEST}`);
+    script.connection.drain();
+    script.receive("GOAWAY 0 NO_ERROR");
+    assert.equal(script.connection.state, "draining");
+    script.stream(1).sendHeaders(OK, undefined, true);
+    script.receive("PING ACK 1");
+    assert.deepEqual(script.events().slice(-2), ["stream 1 complete", "closed"]);
   }));
 
 test("server: two-step drain serves what was under way and ignores what comes after", () =>

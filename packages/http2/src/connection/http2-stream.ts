@@ -31,6 +31,8 @@ export class Http2Stream implements Stream {
   receiveWindow: number;
   /** Payload given to the sink that the application did not consume. */
   unconsumed = 0;
+  /** When it was left unread by a completed stream, by the count of the receive window. */
+  leftAt = 0;
   /** Consumed, or padding, and not yet returned to the peer. */
   credit = 0;
   /** Bytes that content-length still promises; -1 = it was not there. */
@@ -85,7 +87,7 @@ export class Http2Stream implements Stream {
   }
 
   consumed(bytes: number): void {
-    if (bytes > 0 && this.end === undefined) this.core.receiveWindow.consumed(this, bytes);
+    if (bytes > 0 && this.unconsumed > 0) this.core.receiveWindow.consumed(this, bytes);
   }
 
   reset(code: number): void {

@@ -65,7 +65,11 @@ export class InboundHeaders {
 
   private onBlock(streamId: number, endStream: boolean, bytes: Uint8Array, start: number, end: number): void {
     const block = this.decoder.decode(bytes, start, end);
-    if (block.tooLarge) this.inbound.charge(BUDGET.oversizedHeaders);
+    this.core.pings.withoutData = 0;
+    if (block.tooLarge) {
+      this.core.counters.headersTooLarge++;
+      this.inbound.charge(BUDGET.oversizedHeaders);
+    }
     const stream = this.core.streams.get(streamId);
     if (stream !== undefined) {
       if (stream.remote === "ended") {
@@ -99,10 +103,11 @@ export class InboundHeaders {
     if (problem !== undefined) {
       return this.refuse(streamId, endStream, ErrorCode.PROTOCOL_ERROR, BUDGET.frame);
     }
-    const full =
+    if (
       core.streams.size >= core.options.maxConcurrentStreams ||
-      core.scheduler.queuedBytes >= core.options.sendBufferLimit;
-    if (full || core.sink.onStream === undefined) {
+      core.stallGuard.refuses ||
+      core.sink.onStream === undefined
+    ) {
       return this.refuse(streamId, endStream, ErrorCode.REFUSED_STREAM, BUDGET.refusedStream);
     }
     if (block.tooLarge) {
@@ -121,6 +126,8 @@ export class InboundHeaders {
   private refuse(streamId: number, endStream: boolean, code: number, cost: number): void {
     const core = this.core;
     this.inbound.charge(cost);
+    if (code === ErrorCode.REFUSED_STREAM) core.counters.requestsRefused++;
+    else if (code === ErrorCode.PROTOCOL_ERROR) core.counters.streamErrors++;
     core.streams.sendReset(streamId, code, endStream);
     core.outgoing.answered();
   }

@@ -18,7 +18,7 @@ import {
 } from "../frames/frame-types.js";
 import { readUint31, readUint32 } from "../frames/read-uint.js";
 import { applySettings } from "../settings.js";
-import { AbuseBudget, BUDGET, RAPID_RESET_AGE_MS } from "./abuse-budget.js";
+import { AbuseBudget, BUDGET, RAPID_RESET_AGE_MS, WORTHWHILE } from "./abuse-budget.js";
 import type { ConnectionCore } from "./connection-core.js";
 import type { Http2Stream } from "./http2-stream.js";
 import { InboundHeaders } from "./inbound-headers.js";
@@ -74,16 +74,25 @@ export class Inbound implements FrameHandler {
     }
   }
 
-  // ---- the allowance for frames that make no progress
-
-  charge(cost: number): void {
-    if (!this.budget.charge(cost, this.core.now)) {
-      throw violation(ErrorCode.ENHANCE_YOUR_CALM, "too many frames without progress");
-    }
+  get amidBlock(): boolean {
+    return this.headers.expectsContinuation;
   }
 
-  dataSent(bytes: number): void {
-    this.budget.refill(BUDGET.dataSent + (bytes >> 7));
+  /** Changes with each frame, and within a header block of several frames not at all. */
+  get progress(): number {
+    return this.headers.expectsContinuation ? -this.headers.continuationOf : this.core.counters.framesReceived;
+  }
+
+  // ---- the allowance for frames that make no progress
+
+  charge(cost: number, complaint: string = "too many frames without progress"): void {
+    if (!this.budget.charge(cost, this.core.now)) throw violation(ErrorCode.ENHANCE_YOUR_CALM, complaint);
+  }
+
+  /** `held`: the peer's window cut it short. */
+  dataSent(bytes: number, held: boolean): void {
+    // A peer that grants its window by the byte makes us frame each: that is no progress.
+    if (!held || bytes >= WORTHWHILE) this.budget.refill(BUDGET.dataSent + (bytes >> 7));
   }
 
   streamCompleted(): void {
@@ -93,6 +102,7 @@ export class Inbound implements FrameHandler {
   /** A fault of the peer in one stream; each one costs (CVE-2025-8671: resets that a peer tricks us into). */
   streamError(streamId: number, stream: Http2Stream | undefined, code: number, message: string): void {
     this.charge(BUDGET.frame);
+    this.core.counters.streamErrors++;
     if (stream !== undefined) {
       this.core.streams.reset(stream, code, message);
     } else {
@@ -107,6 +117,7 @@ export class Inbound implements FrameHandler {
     if (streamId === 0) throw violation(ErrorCode.PROTOCOL_ERROR, "DATA on stream 0");
     const core = this.core;
     const window = core.receiveWindow;
+    core.pings.withoutData = 0;
     const total = end - start;
     if ((flags & FLAG_PADDED) !== 0) {
       const padding = bytes[start]!;
@@ -117,13 +128,14 @@ export class Inbound implements FrameHandler {
     const payload = end - start;
     const endStream = (flags & FLAG_END_STREAM) !== 0;
     window.received(total);
-    if (payload > 0) this.budget.refill(BUDGET.dataReceived);
-    else if (!endStream) this.charge(BUDGET.frame);
+    if (payload === 0 && !endStream) this.charge(BUDGET.frame);
     const stream = core.streams.get(streamId);
     if (stream === undefined || stream.remote !== "body") this.strayData(streamId, stream);
     else if (!window.deliver(stream, payload, total - payload)) {
       this.streamError(streamId, stream, ErrorCode.FLOW_CONTROL_ERROR, "DATA exceeds the stream's window");
     } else if (this.contentFits(stream, payload, endStream)) {
+      // Only what was wanted: DATA at fault must not pay for the fault, nor what comes late for the reset.
+      if (payload > 0) this.budget.refill(BUDGET.dataReceived + (payload >> 8));
       if (endStream) stream.remote = "ended";
       try {
         stream.sink.onData(bytes.subarray(start, end), endStream);
@@ -233,7 +245,8 @@ export class Inbound implements FrameHandler {
       if (!this.core.pings.acknowledged(payload, this.core.clock.now())) this.charge(BUDGET.frame);
       return;
     }
-    this.charge(BUDGET.frame);
+    // The words by which gRPC clients know that they must ping less.
+    this.charge(BUDGET.frame, "too_many_pings");
     this.core.outgoing.writer.ping(true, payload);
     this.core.outgoing.answered();
   }

@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FrameScript, PREFACE } from "@dubhe/testing";
-import { HeaderTemplate } from "../types.js";
-
-const GET = new HeaderTemplate([":method", "GET", ":scheme", "http", ":path", "/"]);
+import { FrameScript, frameBytes, PREFACE } from "@dubhe/testing";
 
 for (const role of ["client", "server"] as const) {
   test(`${role}: a peer without a handshake is given up`, async () => {
@@ -45,43 +42,6 @@ test("bytes that wait in the socket when a stall ends count: the timer looks onc
   assert.deepEqual(script.events(), ["ready"]);
 });
 
-test("keepalive: PING after silence while streams are open, and the end without an answer", async () => {
-  const script = new FrameScript({ role: "client", options: { keepalive: { intervalMs: 1_000, timeoutMs: 200 } } });
-  script.handshake();
-  await script.advance(5_000);
-  assert.deepEqual(script.sent(), [], "idle: no PING");
-  script.open(GET, true);
-  script.sent();
-  await script.advance(1_000);
-  assert.deepEqual(script.sent(), ["PING 1"]);
-  script.receive("PING ACK 1");
-  await script.advance(999);
-  assert.deepEqual(script.sent(), []);
-  await script.advance(100);
-  assert.deepEqual(script.sent(), ["PING 2"]);
-  await script.advance(400);
-  assert.deepEqual(script.events(), [
-    "stream 1 connection by transport CONNECT_ERROR processed=maybe",
-    "closed: keepalive: nothing received within 200 ms of a PING",
-  ]);
-});
-
-test("keepalive: any byte is a sign of life", async () => {
-  const options = { keepalive: { intervalMs: 1_000, timeoutMs: 200, whenIdle: true } };
-  const script = new FrameScript({ role: "server", options });
-  script.handshake();
-  await script.advance(1_000);
-  assert.deepEqual(script.sent(), ["PING 1"]);
-  script.receive("WINDOW_UPDATE 0 1");
-  await script.advance(900);
-  assert.equal(script.connection.state, "open");
-  for (let i = 0; i < 10; i++) {
-    script.receive("WINDOW_UPDATE 0 1");
-    await script.advance(900);
-  }
-  assert.deepEqual(script.sent(), [], "not silent, no PING");
-});
-
 test("ping measures the round trip, and ends with the connection", async () => {
   const script = new FrameScript({ role: "client" });
   script.handshake();
@@ -108,4 +68,58 @@ test("a handshake that came late, after a stall, leaves no timer behind when the
   await clock.settle();
   script.connection.destroy();
   assert.equal(clock.pendingTimers, 0);
+});
+
+const REQUEST = ":method=POST :scheme=http :path=/";
+
+/** One frame, cut in two: [most of it, the rest]. */
+function cut(line: string): [Uint8Array, Uint8Array] {
+  const bytes = frameBytes(line);
+  return [bytes.subarray(0, bytes.length - 1), bytes.subarray(bytes.length - 1)];
+}
+
+test("a frame that was begun must end in time, or the peer is given up", async () => {
+  const script = new FrameScript({ role: "server", options: { frameTimeoutMs: 1_000 } });
+  script.handshake();
+  const [most, rest] = cut(`HEADERS 1 ${REQUEST}`);
+  script.receiveBytes(most);
+  await script.advance(999);
+  script.receiveBytes(rest);
+  await script.advance(5_000);
+  assert.equal(script.connection.state, "open");
+  script.receiveBytes(cut('DATA 1 "hello"')[0]);
+  await script.advance(1_000);
+  assert.match(script.sent().at(-1)!, /^GOAWAY 1 ENHANCE_YOUR_CALM "a frame was begun/);
+  assert.equal(script.connection.counters.timeouts, 1);
+  assert.equal(script.testRuntime.clock.pendingTimers, 0);
+});
+
+test("a header block is one thing, however many CONTINUATIONs it dribbles in", async () => {
+  const script = new FrameScript({ role: "server", split: "whole", options: { frameTimeoutMs: 1_000 } });
+  script.handshake();
+  script.receive(`HEADERS 1 -END_HEADERS ${REQUEST}`);
+  for (let i = 0; i < 9; i++) {
+    await script.advance(100);
+    script.receive("CONTINUATION 1 -END_HEADERS x=y");
+  }
+  assert.equal(script.connection.state, "open");
+  await script.advance(100);
+  assert.equal(script.connection.state, "closed");
+});
+
+test("frames that each straddle two chunks have their own time each", async () => {
+  const script = new FrameScript({ role: "server", options: { frameTimeoutMs: 1_000, keepalive: false } });
+  script.handshake();
+  script.receive(`HEADERS 1 ${REQUEST}`);
+  let [most, rest] = cut('DATA 1 "x"');
+  for (let i = 0; i < 20; i++) {
+    script.receiveBytes(most);
+    await script.advance(400);
+    const [nextMost, nextRest] = cut('DATA 1 "x"');
+    script.receiveBytes(Buffer.concat([rest, nextMost]));
+    await script.advance(400);
+    script.receiveBytes(nextRest);
+    [most, rest] = cut('DATA 1 "y"');
+  }
+  assert.equal(script.connection.state, "open");
 });

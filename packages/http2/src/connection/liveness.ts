@@ -6,13 +6,16 @@ import type { ConnectionCore } from "./connection-core.js";
 const RETRY_MS = 100;
 
 /**
- * The timers that notice a peer which is not there. Each acts only after one further poll phase without bytes: after a
+ * The timers for what a peer must do: the handshake, the acknowledgement of our SETTINGS, the end of a frame that it began.
+ * Each acts only after one further poll phase without bytes: after a
  * long stall of this process timers fire before the sockets are read.
  */
 export class Liveness {
   private readonly core: ConnectionCore;
   private timer: Timer | undefined = undefined;
-  private keepaliveTimer: Timer | undefined = undefined;
+  private frameTimer: Timer | undefined = undefined;
+  /** `frameTimer` runs. */
+  awaitingFrame = false;
   private settingsAcknowledged = false;
 
   constructor(core: ConnectionCore) {
@@ -34,7 +37,6 @@ export class Liveness {
         options.settingsAckTimeoutMs,
       );
     }
-    this.awaitQuiet();
   }
 
   /** Our SETTINGS were acknowledged. False: they had been already. */
@@ -50,57 +52,50 @@ export class Liveness {
 
   stop(): void {
     this.timer?.cancel();
-    this.keepaliveTimer?.cancel();
-    this.timer = this.keepaliveTimer = undefined;
+    this.frameTimer?.cancel();
+    this.timer = this.frameTimer = undefined;
   }
 
   private handshakeOverdue(): void {
     const core = this.core;
     if (core.state !== "connecting") return;
+    core.counters.timeouts = 1;
     const message = `no HTTP/2 handshake within ${core.options.handshakeTimeoutMs} ms`;
     core.destroy(new ConnectionError(message, ErrorCode.SETTINGS_TIMEOUT, "transport"));
   }
 
   private settingsOverdue(): void {
     if (this.settingsAcknowledged) return;
+    this.core.counters.timeouts = 1;
     const message = `SETTINGS not acknowledged within ${this.core.options.settingsAckTimeoutMs} ms`;
     this.core.fail(new ConnectionError(message, ErrorCode.SETTINGS_TIMEOUT, "local"));
   }
 
-  /** Waits until nothing was received for the interval, then sends a PING. */
-  private awaitQuiet(): void {
-    const { clock, options } = this.core;
-    if (options.keepalive === undefined) return;
-    const { intervalMs, whenIdle } = options.keepalive;
-    const quietFor = clock.now() - this.core.now;
-    const wait = quietFor < intervalMs ? intervalMs - quietFor : intervalMs;
-    this.keepaliveTimer = clock.setTimeout(() => {
-      const needed = whenIdle || this.core.activeStreams > 0;
-      if (needed && clock.now() - this.core.now >= intervalMs) this.probe();
-      else this.awaitQuiet();
-    }, wait);
+  /** A frame or a header block is not whole at the end of a chunk: the rest must come in time. */
+  frameBegun(): void {
+    this.awaitingFrame = true;
+    const begun = this.core.inbound.progress;
+    this.frameTimer = this.core.clock.setTimeout(
+      () => this.whenQuiet("frameTimer", () => this.frameOverdue(begun)),
+      this.core.options.frameTimeoutMs,
+    );
   }
 
-  private probe(): void {
-    const { clock, options, counters } = this.core;
-    const { timeoutMs } = options.keepalive!;
-    const seen = counters.bytesReceived;
-    this.core.ping(() => undefined);
-    this.keepaliveTimer = clock.setTimeout(() => {
-      if (counters.bytesReceived !== seen) return this.awaitQuiet();
-      this.whenQuiet("keepaliveTimer", () => {
-        if (counters.bytesReceived !== seen) return this.awaitQuiet();
-        const message = `keepalive: nothing received within ${timeoutMs} ms of a PING`;
-        this.core.destroy(new ConnectionError(message, ErrorCode.CONNECT_ERROR, "transport"));
-      });
-    }, timeoutMs);
+  private frameOverdue(begun: number): void {
+    const { core } = this;
+    this.awaitingFrame = false;
+    if (!core.amidFrame) return;
+    if (core.inbound.progress !== begun) return this.frameBegun(); // another one since
+    core.counters.timeouts = 1;
+    const message = `a frame was begun and not finished within ${core.options.frameTimeoutMs} ms`;
+    core.fail(new ConnectionError(message, ErrorCode.ENHANCE_YOUR_CALM, "local"));
   }
 
   /**
    * Runs `fn` after a poll phase in which no byte came. Called by the timer in `slot`; gives up when another took its
    * place, as what was waited for has come then.
    */
-  private whenQuiet(slot: "timer" | "keepaliveTimer", fn: () => void): void {
+  private whenQuiet(slot: "timer" | "frameTimer", fn: () => void): void {
     const { clock, counters } = this.core;
     const seen = counters.bytesReceived;
     const mine = this[slot];

@@ -12,13 +12,23 @@ export class Pings {
   private readonly writer: FrameWriter;
   private outstanding: Outstanding[] = [];
   private lastNumber = 0;
+  /** Sent since the peer's last HEADERS or DATA. */
+  withoutData = 0;
+  lastSentAt: number = Number.NEGATIVE_INFINITY;
 
   constructor(writer: FrameWriter) {
     this.writer = writer;
   }
 
+  /** One is under way. */
+  get pending(): boolean {
+    return this.outstanding.length > 0;
+  }
+
   send(now: number, callback: (result: number | Error) => void): void {
     const number = (this.lastNumber = (this.lastNumber + 1) >>> 0);
+    this.withoutData++;
+    this.lastSentAt = now;
     this.outstanding.push({ number, sentAt: now, callback });
     const payload = new Uint8Array(8);
     new DataView(payload.buffer).setUint32(4, number);

@@ -113,3 +113,12 @@ test("the peer's limit of streams is the client's capacity, and a higher one wak
   script.receive("SETTINGS MAX_CONCURRENT_STREAMS=0");
   assert.equal(script.connection.capacity, 0, "lower than what runs");
 });
+
+test("the peer's limit of header lists is there for the layer above", () => {
+  const script = new FrameScript({ role: "client" });
+  assert.equal(script.connection.peerMaxHeaderListSize, Infinity);
+  script.handshake("MAX_HEADER_LIST_SIZE=8192");
+  assert.equal(script.connection.peerMaxHeaderListSize, 8_192);
+  script.receive("SETTINGS MAX_HEADER_LIST_SIZE=4096");
+  assert.equal(script.connection.peerMaxHeaderListSize, 4_096);
+});

@@ -1,5 +1,5 @@
 import type { Timer } from "@dubhe/concurrency";
-import { ErrorCode } from "../errors.js";
+import { ErrorCode, errorCodeName } from "../errors.js";
 import { MAX_STREAM_ID } from "../frames/frame-types.js";
 import type { ConnectionCore } from "./connection-core.js";
 
@@ -20,6 +20,8 @@ type Phase = "running" | "announced" | "final";
 export class Shutdown {
   /** Streams that the peer opens above are ignored: our GOAWAY told it. */
   acceptUpTo: number = MAX_STREAM_ID;
+  /** What the peer's GOAWAY complained of, to be said with the end of the connection: `, after GOAWAY ENHANCE_YOUR_CALM: too_many_pings`. */
+  farewell = "";
   private readonly core: ConnectionCore;
   private phase: Phase = "running";
   private sentGoaway = false;
@@ -30,7 +32,7 @@ export class Shutdown {
     this.core = core;
   }
 
-  drain(graceMs: number): void {
+  drain(graceMs: number, why: string = ""): void {
     const core = this.core;
     if (core.state === "closed") return;
     if (core.role === "client" && core.state === "connecting") return core.destroy();
@@ -39,7 +41,7 @@ export class Shutdown {
     if (graceMs <= 0) return this.expire();
     this.graceTimer = core.clock.setTimeout(() => this.expire(), graceMs);
     if (core.role === "client") this.goFinal();
-    else if (this.phase === "running") this.announce();
+    else if (this.phase === "running") this.announce(why);
   }
 
   /** The peer's GOAWAY. */
@@ -47,6 +49,8 @@ export class Shutdown {
     const core = this.core;
     core.state = "draining";
     if (this.phase === "running") this.phase = "final";
+    if (code !== ErrorCode.NO_ERROR)
+      this.farewell = `, after GOAWAY ${errorCodeName(code)}${debug === "" ? "" : `: ${debug}`}`;
     try {
       core.sink.onDraining(core, { lastStreamId, code, debug });
     } catch (error) {
@@ -68,10 +72,10 @@ export class Shutdown {
     this.finalTimer?.cancel();
   }
 
-  private announce(): void {
+  private announce(why: string): void {
     const core = this.core;
     this.phase = "announced";
-    core.outgoing.writer.goaway(MAX_STREAM_ID, ErrorCode.NO_ERROR, "");
+    core.outgoing.writer.goaway(MAX_STREAM_ID, ErrorCode.NO_ERROR, why);
     core.ping(() => this.goFinal());
     this.finalTimer = core.clock.setTimeout(() => this.goFinal(), FINAL_GOAWAY_MS);
   }

@@ -62,6 +62,7 @@ export class StreamTable {
     this.nextId += 2;
     this.open.add(stream.id, stream);
     core.counters.streamsOpened++;
+    if (core.keepalive.parked) core.keepalive.wake();
     return stream;
   }
 
@@ -72,6 +73,7 @@ export class StreamTable {
     if (!endStream) stream.contentLeft = contentLength;
     this.open.add(streamId, stream);
     core.counters.streamsOpened++;
+    if (core.keepalive.parked) core.keepalive.wake();
     try {
       stream.sink = core.sink.onStream!(stream, block, endStream);
       // It was answered or reset within onStream, before there was a sink to tell.
@@ -167,7 +169,7 @@ export class StreamTable {
     this.open.delete(stream.id);
     core.counters.streamsClosed++;
     if (stream.queue !== undefined) core.scheduler.discard(stream);
-    if (stream.unconsumed > 0) core.receiveWindow.discard(stream);
+    if (stream.unconsumed > 0) core.receiveWindow.closed(stream, end.kind === "complete" && core.role === "client");
     try {
       stream.sink.onClose(end);
     } catch (error) {

@@ -6,7 +6,12 @@ import { HeaderTemplate } from "../types.js";
 const KIB = 1024;
 const POST = ":method=POST :scheme=http :path=/";
 const OK = new HeaderTemplate([":status", "200"]);
-const small = { initialWindowSize: 64 * KIB, connectionWindowSize: 128 * KIB, receiveBufferLimit: 256 * KIB };
+const small = {
+  initialWindowSize: 64 * KIB,
+  connectionWindowSize: 128 * KIB,
+  receiveBufferLimit: 256 * KIB,
+  keepalive: false,
+} as const;
 const server = { role: "server", options: small } as const;
 
 test("a stream is credited when half its window was consumed, not when it was received", () =>

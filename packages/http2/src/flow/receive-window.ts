@@ -1,6 +1,7 @@
 import type { Http2Stream } from "../connection/http2-stream.js";
 import { ErrorCode, violation } from "../errors.js";
 import { DEFAULT_WINDOW } from "../frames/frame-types.js";
+import type { ReceiveTotal } from "./receive-total.js";
 
 /** Below this, or a quarter of a small window, the peer is as good as stopped, and small credits are worth a frame. */
 const LOW_WINDOW = 64 * 1024;
@@ -16,25 +17,33 @@ export interface ReceiveHost {
  *
  * A stream's window is credited when the application consumed, so a slow reader holds back its own stream. The
  * connection's window is credited on receipt, so that it does not hold back the others; but never so far that more than
- * `limit` bytes could wait for applications.
+ * `limit` bytes could wait for applications. What a response left unread when it was complete still waits.
  */
 export class ReceiveWindow {
   /** Payload given to sinks and not consumed. */
   buffered = 0;
+  /** Of these, what completed streams left behind. */
+  left = 0;
+  /** Payload consumed, ever. */
+  taken = 0;
   starved = false;
   private readonly host: ReceiveHost;
   private readonly size: number;
   private readonly limit: number;
   private readonly streamSize: number;
+  private readonly total: ReceiveTotal;
   private readonly low: number;
+  /** Counts how often what was left behind has been forgotten. */
+  private age = 0;
   /** What the peer may still send on the connection. */
   private window = DEFAULT_WINDOW;
 
-  constructor(host: ReceiveHost, size: number, limit: number, streamSize: number) {
+  constructor(host: ReceiveHost, size: number, limit: number, streamSize: number, total: ReceiveTotal) {
     this.host = host;
     this.size = size;
     this.limit = limit;
     this.streamSize = streamSize;
+    this.total = total;
     this.low = Math.min(LOW_WINDOW, size >> 2);
   }
 
@@ -55,12 +64,14 @@ export class ReceiveWindow {
     if (stream.receiveWindow < 0) return false;
     stream.unconsumed += payload;
     this.buffered += payload;
+    this.total.unread += payload;
     if (padding > 0) this.creditStream(stream, padding);
     return true;
   }
 
   /** To be called when the bytes of `received` are accounted for. */
   topUp(): void {
+    if (this.total.exceeded) this.total.relieve();
     const missing = Math.min(this.size, this.limit - this.buffered) - this.window;
     if (missing >= this.size / 2 || (this.window < this.low && missing >= this.low)) this.credit(missing);
     const starved = this.window < this.low;
@@ -73,15 +84,39 @@ export class ReceiveWindow {
   consumed(stream: Http2Stream, bytes: number): void {
     const payload = Math.min(bytes, stream.unconsumed);
     stream.unconsumed -= payload;
-    this.buffered -= payload;
-    this.creditStream(stream, payload);
-    if (this.starved) this.topUp();
+    if (stream.end !== undefined) {
+      if (stream.leftAt !== this.age) return;
+      this.left -= payload;
+    } else {
+      this.creditStream(stream, payload);
+    }
+    this.release(payload);
   }
 
-  /** The stream closed: what its application did not read is not waited for. */
-  discard(stream: Http2Stream): void {
-    this.buffered -= stream.unconsumed;
-    stream.unconsumed = 0;
+  /** The stream closed. `readable`: its application goes on reading what came. */
+  closed(stream: Http2Stream, readable: boolean): void {
+    if (readable) {
+      stream.leftAt = this.age;
+      this.left += stream.unconsumed;
+    } else {
+      const payload = stream.unconsumed;
+      stream.unconsumed = 0;
+      this.release(payload);
+    }
+  }
+
+  /** What completed streams left behind is no longer waited for. */
+  forgetLeft(): void {
+    const payload = this.left;
+    this.left = 0;
+    this.age++;
+    this.release(payload);
+  }
+
+  private release(payload: number): void {
+    this.buffered -= payload;
+    this.total.unread -= payload;
+    this.taken += payload;
     if (this.starved) this.topUp();
   }
 

@@ -173,18 +173,19 @@ test("a header block above the frame size goes out in CONTINUATIONs", () => {
   assert.equal(sent.at(-1), `CONTINUATION 1 :status=200 x-big=${value}`);
 });
 
-test("above the send buffer's limit new requests are refused; without progress the greediest stream is reset", async () => {
+test("above four times the send buffer's limit new requests are refused; without progress the greediest streams are reset", async () => {
   const options = { sendBufferLimit: 64 * KIB, stallGraceMs: 1_000 };
   const script = new FrameScript({ role: "server", options });
   serving(script, "INITIAL_WINDOW_SIZE=0", 1, 3);
-  script.stream(1).send(new Uint8Array(50 * KIB), true);
-  script.stream(3).send(new Uint8Array(20 * KIB), true);
+  script.stream(1).send(new Uint8Array(200 * KIB), true);
+  script.stream(3).send(new Uint8Array(57 * KIB), true);
   script.receive(`HEADERS 5 ${GET}`);
   assert.deepEqual(script.sent(), ["RST_STREAM 5 REFUSED_STREAM"]);
   await script.advance(900);
-  script.receive("WINDOW_UPDATE 3 1");
+  script.receive(`WINDOW_UPDATE 3 ${16 * KIB}`);
   await script.advance(200);
   assert.deepEqual(script.events(), [], "there was progress");
+  script.receive("WINDOW_UPDATE 3 1");
   await script.advance(1_000);
   assert.deepEqual(script.events(), ["stream 1 reset by local ENHANCE_YOUR_CALM processed=yes"]);
   script.receive(`HEADERS 7 ${GET}`);

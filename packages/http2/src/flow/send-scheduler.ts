@@ -5,6 +5,7 @@ import { DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, MAX_WINDOW } from "../frames/fr
 import { MESSAGE_PREFIX_SIZE } from "../frames/frame-writer.js";
 import type { FieldList, HeaderTemplate } from "../types.js";
 import { type QueuedData, queueData } from "./send-item.js";
+import type { SendTotal } from "./send-total.js";
 import { StreamList } from "./stream-list.js";
 
 /** A stream's turn in the round robin. */
@@ -15,12 +16,17 @@ const ROUND_LIMIT = 1024 * 1024;
 const HIGH_WATER = 64 * 1024;
 /** … and onWritable comes below this. */
 const LOW_WATER = 16 * 1024;
+/** From so much on in its queues a connection must make progress … */
+const MUST_PROGRESS = 4 * 1024 * 1024;
+/** … and from this when all connections of the listener together hold too much. */
+export const SHARE: number = 64 * 1024;
 
 /** What the scheduler needs from its connection. */
 export interface SendHost {
-  dataSent(bytes: number): void;
-  /** More than the limit waits in streams. */
-  sendQueueFull(): void;
+  /** `held`: more waits, for which the windows have no room. */
+  dataSent(bytes: number, held: boolean): void;
+  /** So much waits in streams that the peer must take some: `mustProgress`. */
+  sendQueueHigh(): void;
   /** The stream's END_STREAM was appended. */
   localEnded(stream: Http2Stream): void;
   /** Its queued HEADERS cannot be encoded. */
@@ -42,17 +48,29 @@ export class SendScheduler {
   private window = DEFAULT_WINDOW;
   /** Payload waiting in streams. */
   queuedBytes = 0;
+  /** Payload that left the queues, ever. */
+  taken = 0;
   private readonly host: SendHost;
   private readonly outgoing: Outgoing;
   private readonly limit: number;
+  private readonly total: SendTotal;
   private readonly ready: StreamList = new StreamList();
   private readonly blocked: StreamList = new StreamList();
   private running = false;
 
-  constructor(host: SendHost, outgoing: Outgoing, limit: number) {
+  constructor(host: SendHost, outgoing: Outgoing, limit: number, total: SendTotal) {
     this.host = host;
     this.outgoing = outgoing;
     this.limit = limit;
+    this.total = total;
+  }
+
+  get isFull(): boolean {
+    return this.queuedBytes >= this.limit;
+  }
+
+  get mustProgress(): boolean {
+    return this.queuedBytes >= (this.total.full ? SHARE : Math.min(this.limit, MUST_PROGRESS));
   }
 
   sendHeaders(stream: Http2Stream, template: HeaderTemplate, extra: FieldList | undefined, endStream: boolean): void {
@@ -110,6 +128,7 @@ export class SendScheduler {
   discard(stream: Http2Stream): void {
     if (stream.list !== undefined) stream.list.remove(stream);
     this.queuedBytes -= stream.queuedBytes;
+    this.total.subtract(stream.queuedBytes);
     stream.queuedBytes = 0;
     stream.queue = undefined;
   }
@@ -145,7 +164,7 @@ export class SendScheduler {
   private sent(stream: Http2Stream, bytes: number, endStream: boolean): void {
     stream.sendWindow -= bytes;
     this.window -= bytes;
-    this.host.dataSent(bytes);
+    this.host.dataSent(bytes, false);
     this.outgoing.appended();
     if (endStream) this.host.localEnded(stream);
   }
@@ -155,7 +174,8 @@ export class SendScheduler {
     queueData(stream.queue, flag, payload, endStream);
     stream.queuedBytes += bytes;
     this.queuedBytes += bytes;
-    if (this.queuedBytes >= this.limit) this.host.sendQueueFull();
+    this.total.add(bytes);
+    if (this.mustProgress) this.host.sendQueueHigh();
     // Before the round: it may bring the stream below the low-water mark again.
     if (stream.queuedBytes >= HIGH_WATER) stream.writable = false;
     this.enqueued(stream);
@@ -232,7 +252,9 @@ export class SendScheduler {
     stream.queuedBytes -= bytes;
     this.window -= bytes;
     this.queuedBytes -= bytes;
-    this.host.dataSent(bytes);
+    this.taken += bytes;
+    this.total.subtract(bytes);
+    this.host.dataSent(bytes, item.from < item.to);
     this.outgoing.appended();
   }
 }

@@ -1,44 +1,95 @@
 import type { Timer } from "@dubhe/concurrency";
 import type { ConnectionCore } from "../connection/connection-core.js";
 import type { Http2Stream } from "../connection/http2-stream.js";
-import { ErrorCode } from "../errors.js";
+import { ConnectionError, ErrorCode } from "../errors.js";
+import type { ReceiveTotalMember } from "./receive-total.js";
+import { SHARE } from "./send-scheduler.js";
+import type { SendTotalMember } from "./send-total.js";
+
+/** Reading an eighth of the limit in a grace is progress. */
+const READ_SHARE = 8;
+/** Taking so much of what is queued, in a grace or in `sendStallTimeoutMs`, is progress. */
+const WORTHWHILE = 16 * 1024;
+/** A peer that makes progress may have so many times the limit queued: large answers come in bursts. */
+const GENEROSITY = 4;
 
 /**
- * What happens when a connection's memory limit is reached and stays reached: after a grace the stream that holds most
- * of it is reset, so that the others go on. One guard for both directions: payload received and not consumed, payload
- * queued and not taken by the peer.
+ * What happens when a connection's memory limit is reached and stays reached: after a grace the streams that hold most of
+ * it are reset, so that the others go on. One guard for both directions: payload received and not consumed, payload
+ * queued and not taken by the peer. A peer that holds much in our queues and takes next to nothing for long loses the
+ * connection: it costs memory, and nobody is served by it.
  */
-export class StallGuard {
+export class StallGuard implements SendTotalMember, ReceiveTotalMember {
+  /** A client's new streams wait for queues to empty: `sent` wants to be called. */
+  full = false;
+  /** The peer took next to nothing in the last grace. */
+  private stalled = false;
   private readonly core: ConnectionCore;
   private receiveTimer: Timer | undefined = undefined;
+  private readAtArming = 0;
   private sendTimer: Timer | undefined = undefined;
-  private sentMeanwhile = false;
+  /** What had left the queues at the last look, and when progress was last made. */
+  private takenAtLook = 0;
+  private takenAtProgress = 0;
+  private progressAt = 0;
 
   constructor(core: ConnectionCore) {
     this.core = core;
+    core.totals.send.join(this);
+    core.totals.receive.join(this);
   }
 
-  /** Whether `progressed` wants to be called. */
-  get armed(): boolean {
-    return this.sendTimer !== undefined;
-  }
-
+  /** Goes by what was read over a whole grace: a reader that lifts the peer just above the limit, again and again, stalls it all the same. */
   receiveStarved(starved: boolean): void {
-    this.receiveTimer?.cancel();
-    this.receiveTimer = starved ? this.after(() => this.relieveReceiving()) : undefined;
+    if (!starved || this.receiveTimer !== undefined) return;
+    this.readAtArming = this.core.receiveWindow.taken;
+    this.receiveTimer = this.after(() => this.relieveReceiving());
   }
 
-  sendQueueFull(): void {
-    this.sendTimer ??= this.after(() => this.relieveSending());
+  get unread(): number {
+    return this.core.receiveWindow.buffered;
   }
 
-  /** DATA left a queue. */
-  progressed(): void {
-    this.sentMeanwhile = true;
-    if (this.core.scheduler.queuedBytes < this.core.options.sendBufferLimit) this.sendRelieved();
+  /** All connections of the listener together hold too much unread, and this one most. */
+  relieve(): boolean {
+    const stream = this.largest((candidate) => candidate.unconsumed);
+    if (stream === undefined) return false;
+    this.reset(stream, `${stream.unconsumed} bytes unread while the server's receive buffers are full`);
+    return true;
+  }
+
+  /** Server: no new requests, since so much of the answers to earlier ones waits. */
+  get refuses(): boolean {
+    const { scheduler, totals, options } = this.core;
+    const queued = scheduler.queuedBytes;
+    if (queued < SHARE) return false;
+    if (queued >= options.sendBufferLimit * (this.stalled ? 1 : GENEROSITY)) return true;
+    return totals.send.full && (this.stalled || queued > totals.send.share);
+  }
+
+  totalFull(): void {
+    if (this.core.scheduler.mustProgress) this.watchSending();
+  }
+
+  /** So much is queued that the peer must take some of it. */
+  watchSending(): void {
+    this.full = this.core.scheduler.isFull;
+    if (this.sendTimer !== undefined) return;
+    this.takenAtLook = this.takenAtProgress = this.core.scheduler.taken;
+    this.progressAt = this.core.clock.now();
+    this.sendTimer = this.after(() => this.relieveSending());
+  }
+
+  /** DATA left a queue while it was `full`. */
+  sent(): void {
+    if (this.core.scheduler.isFull) return;
+    this.full = false;
+    this.core.capacityGrew();
   }
 
   stop(): void {
+    this.core.totals.send.leave(this);
+    this.core.totals.receive.leave(this);
     this.receiveTimer?.cancel();
     this.sendTimer?.cancel();
     this.receiveTimer = this.sendTimer = undefined;
@@ -46,32 +97,55 @@ export class StallGuard {
 
   private relieveReceiving(): void {
     this.receiveTimer = undefined;
-    const stream = this.largest((candidate) => candidate.unconsumed);
-    if (stream !== undefined) {
-      const message = `${stream.unconsumed} bytes unread while the connection's receive buffer is full`;
-      this.core.streams.reset(stream, ErrorCode.ENHANCE_YOUR_CALM, message);
+    const { core } = this;
+    const { receiveWindow } = core;
+    if (!receiveWindow.starved) return;
+    if (receiveWindow.taken - this.readAtArming < core.options.receiveBufferLimit / READ_SHARE) {
+      const stream = this.largest((candidate) => candidate.unconsumed);
+      if (receiveWindow.left > (stream?.unconsumed ?? 0)) receiveWindow.forgetLeft();
+      else if (stream !== undefined) {
+        this.reset(stream, `${stream.unconsumed} bytes unread while the connection's receive buffer is full`);
+      }
     }
-    if (this.core.receiveWindow.starved && this.core.state !== "closed") this.receiveStarved(true);
+    if (receiveWindow.starved && core.state !== "closed") this.receiveStarved(true);
   }
 
   private relieveSending(): void {
     this.sendTimer = undefined;
-    const stream = this.sentMeanwhile ? undefined : this.largest((candidate) => candidate.queuedBytes);
-    this.sentMeanwhile = false;
-    if (stream !== undefined) {
-      const message = `${stream.queuedBytes} bytes not taken by the peer while the connection's send buffer is full`;
-      this.core.streams.reset(stream, ErrorCode.ENHANCE_YOUR_CALM, message);
+    const { core } = this;
+    const { scheduler } = core;
+    this.stalled = scheduler.taken - this.takenAtLook < WORTHWHILE;
+    this.takenAtLook = scheduler.taken;
+    while (this.stalled && (scheduler.isFull || (core.totals.send.full && scheduler.mustProgress))) {
+      const stream = this.largest((candidate) => candidate.queuedBytes);
+      if (stream === undefined) break;
+      this.reset(stream, `${stream.queuedBytes} bytes not taken by the peer while the send buffer is full`);
+      if (core.state === "closed") return;
     }
-    if (this.core.state === "closed") return;
-    if (this.core.scheduler.queuedBytes >= this.core.options.sendBufferLimit) this.sendQueueFull();
-    else this.core.capacityGrew();
+    if (this.full) this.sent();
+    if (!scheduler.mustProgress) {
+      this.stalled = false;
+      return;
+    }
+    const now = core.clock.now();
+    if (scheduler.taken - this.takenAtProgress >= WORTHWHILE) {
+      this.takenAtProgress = scheduler.taken;
+      this.progressAt = now;
+    } else if (now - this.progressAt >= core.options.sendStallTimeoutMs) {
+      return this.giveUp();
+    }
+    this.sendTimer = this.after(() => this.relieveSending());
   }
 
-  private sendRelieved(): void {
-    this.sendTimer?.cancel();
-    this.sendTimer = undefined;
-    this.sentMeanwhile = false;
-    this.core.capacityGrew();
+  private giveUp(): void {
+    const { core } = this;
+    const message = `${core.scheduler.queuedBytes} bytes wait and the peer took next to none for ${core.options.sendStallTimeoutMs} ms`;
+    core.fail(new ConnectionError(message, ErrorCode.ENHANCE_YOUR_CALM, "local"));
+  }
+
+  private reset(stream: Http2Stream, message: string): void {
+    this.core.counters.stallResets++;
+    this.core.streams.reset(stream, ErrorCode.ENHANCE_YOUR_CALM, message);
   }
 
   private largest(size: (stream: Http2Stream) => number): Http2Stream | undefined {

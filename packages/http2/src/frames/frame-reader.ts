@@ -25,6 +25,11 @@ export class FrameReader {
     this.prefaceLeft = expectPreface ? CLIENT_PREFACE.length : 0;
   }
 
+  /** A frame has begun and is not whole. */
+  get amidFrame(): boolean {
+    return this.partial !== undefined;
+  }
+
   /** No frame is delivered any more, not even from the chunk being read. */
   stop(): void {
     this.stopped = true;

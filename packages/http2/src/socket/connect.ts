@@ -5,12 +5,18 @@ import { ConnectionCore } from "../connection/connection-core.js";
 import { ConnectionError, ErrorCode } from "../errors.js";
 import { type ConnectionOptions, resolveOptions } from "../options.js";
 import type { Connection, ConnectionSink } from "../types.js";
+import { explainFailure, explainFirstBytes, NO_H2, type Progress } from "./explain-failure.js";
 import { SocketOutput } from "./socket-output.js";
+import { tlsDefaults } from "./tls-defaults.js";
 
-/** TLS of a client, as node:tls takes it. ALPN is the engine's: h2 is offered, and nothing else accepted. */
+/**
+ * TLS of a client, as node:tls takes it. ALPN is the engine's: h2 is offered, and nothing else accepted; at least TLS 1.2,
+ * and no cipher that RFC 9113 forbids.
+ */
 export type ClientTlsOptions = Pick<
   TlsOptions,
   | "ca"
+  | "crl"
   | "cert"
   | "key"
   | "passphrase"
@@ -23,6 +29,9 @@ export type ClientTlsOptions = Pick<
   | "secureContext"
 >;
 
+/** A function is asked for each connection, so that certificates can change. What it throws fails that connection. */
+export type ClientTls = ClientTlsOptions | (() => ClientTlsOptions);
+
 export interface ConnectTarget {
   /** Host name or address. Default "localhost". */
   readonly host?: string;
@@ -30,7 +39,7 @@ export interface ConnectTarget {
   /** A Unix socket or named pipe instead of host and port. */
   readonly path?: string;
   /** With it TLS; without it HTTP/2 in clear text by prior knowledge. */
-  readonly tls?: ClientTlsOptions;
+  readonly tls?: ClientTls;
   /** SNI, and the name the certificate must be for. Default: host. */
   readonly servername?: string;
 }
@@ -49,10 +58,12 @@ export function connect(
   const resolved = resolveOptions("client", options);
   return runtime.detached(() => {
     const secure = target.tls !== undefined;
+    let tls: ClientTlsOptions | undefined;
     let failure: unknown;
     let socket: Socket;
     try {
-      socket = secure ? openTls(target, target.tls!) : connectSocket(address(target));
+      tls = typeof target.tls === "function" ? target.tls() : target.tls;
+      socket = tls === undefined ? connectSocket(address(target)) : openTls(target, tls);
     } catch (error) {
       // A port out of range, an unreadable key: the same news as a refused connection, by the same way.
       failure = error;
@@ -61,19 +72,32 @@ export function connect(
     const output = new SocketOutput(socket, runtime.clock, secure);
     const core = new ConnectionCore(runtime, "client", output, resolved);
     core.sink = sink;
-    socket.once(secure ? "secureConnect" : "connect", () => {
-      if (secure && (socket as TLSSocket).alpnProtocol !== "h2") {
-        core.destroy(
-          new ConnectionError("the server does not offer HTTP/2 by ALPN", ErrorCode.HTTP_1_1_REQUIRED, "transport"),
-        );
-      } else {
-        core.start(sink);
-      }
+    let progress: Progress = "connecting";
+    socket.once("connect", () => {
+      progress = secure ? "handshaking" : "connected";
+      if (!secure) core.start(sink);
     });
-    output.attach(core);
+    if (secure) {
+      socket.once("secureConnect", () => {
+        progress = "connected";
+        if ((socket as TLSSocket).alpnProtocol === "h2") core.start(sink);
+        else core.destroy(new ConnectionError(NO_H2, ErrorCode.HTTP_1_1_REQUIRED, "transport"));
+      });
+    }
+    socket.once("data", (chunk: Buffer) => {
+      progress = "spoken";
+      const message = secure ? undefined : explainFirstBytes(chunk);
+      if (message !== undefined) core.destroy(new ConnectionError(message, ErrorCode.HTTP_1_1_REQUIRED, "transport"));
+    });
+    output.explain = (error) => explainFailure(error, { secure, progress, hasCertificate: hasCertificate(tls) });
+    output.attach(core, resolved.tcpKeepaliveMs);
     if (failure !== undefined) runtime.clock.microtask(() => core.destroy(cannotConnect(failure)));
     return core;
   });
+}
+
+function hasCertificate(tls: ClientTlsOptions | undefined): boolean {
+  return tls?.cert !== undefined || tls?.pfx !== undefined || tls?.secureContext !== undefined;
 }
 
 function cannotConnect(cause: unknown): ConnectionError {
@@ -94,6 +118,7 @@ function address(target: ConnectTarget): { path: string } | { host: string; port
 function openTls(target: ConnectTarget, tls: ClientTlsOptions): TLSSocket {
   const servername = target.servername ?? target.host;
   return connectTls({
+    ...tlsDefaults,
     ...tls,
     ...address(target),
     ALPNProtocols: ["h2"],

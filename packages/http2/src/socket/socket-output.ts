@@ -2,6 +2,8 @@ import type { Socket } from "node:net";
 import type { Clock, Timer } from "@dubhe/concurrency";
 import type { Core } from "../connection/core.js";
 import type { Output } from "../output.js";
+import type { ConnectionTls } from "../types.js";
+import { SocketFacts } from "./socket-facts.js";
 
 /** How long a closed connection waits without progress for the peer to take the last bytes and close its side. */
 const LINGER_MS = 2_000;
@@ -17,10 +19,11 @@ export class SocketOutput implements Output {
   readonly secure: boolean;
   private readonly socket: Socket;
   private readonly clock: Clock;
+  /** What the end of the socket means; `error` is what the socket said, if it said anything. */
+  explain: (error: Error | undefined) => Error | undefined = (error) => error;
   private core: Core | undefined = undefined;
   private lingering: Timer | undefined = undefined;
-  private local: string | undefined = undefined;
-  private remote: string | undefined = undefined;
+  private readonly facts: SocketFacts;
   /** `close` was called: what comes in does not matter. */
   private closing = false;
   private readonly flushNow = (): void => this.core?.flush();
@@ -32,35 +35,46 @@ export class SocketOutput implements Output {
 
   constructor(socket: Socket, clock: Clock, secure: boolean) {
     this.socket = socket;
+    this.facts = new SocketFacts(socket);
     this.clock = clock;
     this.secure = secure;
   }
 
-  /** Connects the socket's events to the core. */
-  attach(core: Core): void {
+  /** Connects the socket's events to the core. The kernel probes a connection that is quiet for `tcpKeepaliveMs`; 0 = never. */
+  attach(core: Core, tcpKeepaliveMs: number): void {
     this.core = core;
     let failure: Error | undefined;
     this.socket.setNoDelay(true);
+    if (tcpKeepaliveMs > 0) {
+      const probe = (): unknown => this.socket.setKeepAlive(true, tcpKeepaliveMs);
+      // Before it is connected libuv forgets the delay.
+      if (this.socket.connecting) this.socket.once("connect", probe);
+      else probe();
+    }
     this.socket.on("data", (chunk: Buffer) => {
       if (!this.closing) core.receive(chunk, this.clock.now());
     });
-    this.socket.on("end", () => core.outputClosed(failure));
+    this.socket.on("end", () => core.outputClosed(this.explain(failure)));
     this.socket.on("error", (error) => {
       failure = error;
     });
     this.socket.on("close", () => {
       this.lingering?.cancel();
-      core.outputClosed(failure);
+      core.outputClosed(this.explain(failure));
     });
   }
 
   get localAddress(): string | undefined {
-    return (this.local ??= addressOf(this.socket.localAddress, this.socket.localPort));
+    return this.facts.localAddress;
   }
 
   /** Known once the socket is connected, and after it closed if it was asked for before. */
   get remoteAddress(): string | undefined {
-    return (this.remote ??= addressOf(this.socket.remoteAddress, this.socket.remotePort));
+    return this.facts.remoteAddress;
+  }
+
+  get tls(): ConnectionTls | undefined {
+    return this.facts.tls;
   }
 
   get queuedBytes(): number {
@@ -120,9 +134,4 @@ export class SocketOutput implements Output {
   unref(): void {
     this.socket.unref();
   }
-}
-
-function addressOf(address: string | undefined, port: number | undefined): string | undefined {
-  if (address === undefined) return undefined;
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

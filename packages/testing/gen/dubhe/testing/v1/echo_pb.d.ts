@@ -158,6 +158,16 @@ export declare const EchoService: GenService<{
     output: typeof EchoResponseSchema;
   },
   /**
+   * The same, without side effects: it may be called by HTTP GET.
+   *
+   * @generated from rpc dubhe.testing.v1.EchoService.Look
+   */
+  look: {
+    methodKind: "unary";
+    input: typeof EchoRequestSchema;
+    output: typeof EchoResponseSchema;
+  },
+  /**
    * Answers `count` messages (one when 0).
    *
    * @generated from rpc dubhe.testing.v1.EchoService.ServerStream

@@ -28,6 +28,7 @@ export class EnvelopeReader {
   taken = 0;
 
   readonly #maxBytes: number;
+  #pushed = 0;
   #chunk: Uint8Array | undefined;
   #chunkAt = 0;
   /** Kept bytes, oldest first: blocks filled to the end, but the last one up to `#tailEnd`. */
@@ -51,9 +52,15 @@ export class EnvelopeReader {
     return this.#length >= 0 || this.#prefixFilled > 0 || this.#blocks.length > 0 || this.#chunk !== undefined;
   }
 
+  /** Bytes that were pushed and not yet returned. */
+  get pending(): number {
+    return this.#pushed - this.taken;
+  }
+
   push(chunk: Uint8Array): void {
     if (this.#chunk !== undefined) this.settle();
     if (chunk.length === 0) return;
+    this.#pushed += chunk.length;
     this.#chunk = chunk;
     this.#chunkAt = 0;
   }
@@ -78,6 +85,10 @@ export class EnvelopeReader {
           this.#chunkAt = at + envelopePrefixBytes;
           this.#begin(length);
         }
+      }
+      if (this.#length < 0 && this.#prefixFilled === 0 && this.#blocks.length > 0) {
+        const message = this.#readKept();
+        if (message !== undefined) return message;
       }
       if (this.#length < 0 && !this.#readPrefix()) return undefined;
     }
@@ -115,6 +126,29 @@ export class EnvelopeReader {
     if (length > this.#maxBytes) throw tooLarge(length, this.#maxBytes);
     this.flag = flag;
     return length;
+  }
+
+  /** A message that lies within the first kept block. May instead begin one that does not, as `read` does. */
+  #readKept(): Uint8Array | undefined {
+    const block = this.#blocks[0] as Uint8Array;
+    const at = this.#headAt;
+    const blockEnd = this.#blocks.length === 1 ? this.#tailEnd : block.length;
+    const from = at + envelopePrefixBytes;
+    if (from > blockEnd) return undefined;
+    const length = this.#accept(block, at);
+    const end = from + length;
+    this.#headAt = end > blockEnd ? from : end;
+    if (this.#headAt === blockEnd) {
+      this.#blocks.shift();
+      this.#headAt = 0;
+    }
+    if (end > blockEnd) {
+      this.#begin(length);
+      return undefined;
+    }
+    this.owned = false;
+    this.taken += envelopePrefixBytes + length;
+    return block.subarray(from, end);
   }
 
   #readPrefix(): boolean {

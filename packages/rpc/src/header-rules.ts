@@ -11,7 +11,14 @@ const validValue = /^[\t -~]*$/;
  * HTTP/2 at all (RFC 9113 §8.2.2); service selection has options of its own.
  */
 const reserved: ReadonlySet<string> = new Set([
+  "accept-encoding",
+  "connect-protocol-version",
+  "connect-timeout-ms",
+  "expect",
   "te",
+  "trailer",
+  "triple-protocol-version",
+  "triple-timeout-ms",
   "content-type",
   "content-length",
   "content-encoding",

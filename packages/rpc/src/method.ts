@@ -1,4 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { type MessageCodec, messageCodec } from "./codec/message-codec.js";
 
 export type MethodKind = "unary" | "server_streaming" | "client_streaming" | "bidi_streaming";
@@ -31,6 +32,11 @@ export function methodsOf(service: DescService): readonly MethodInfo[] {
     services.set(service, methods);
   }
   return methods;
+}
+
+/** Declared so in the .proto file (`option idempotency_level = NO_SIDE_EFFECTS`): such a method may be called by HTTP GET. */
+export function hasNoSideEffects(method: MethodInfo): boolean {
+  return method.kind === "unary" && method.desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
 function describe(service: DescService, desc: DescMethod): MethodInfo {

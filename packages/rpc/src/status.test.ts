@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { Code } from "./code.js";
 import { Metadata } from "./metadata.js";
 import { RpcError } from "./rpc-error.js";
-import { codeFromHttpStatus, readStatus, statusError, statusFields } from "./status.js";
+import { codeFromHttpStatus, fittingStatusFields, readStatus, statusError, statusFields } from "./status.js";
 
 const none = { headers: new Metadata(), trailers: new Metadata() };
 
@@ -92,4 +92,43 @@ test("a message of any length leaves room for the status in a header list of 16 
     assert.equal(code, Code.NotFound);
     assert.ok(message.endsWith("…") && text.startsWith(message.slice(0, -1)) && message.length > 800);
   }
+});
+
+const sizeOf = (fields: readonly string[]): number => fields.reduce((sum, text) => sum + text.length + 16, 0);
+
+test("within a peer's header list: details go first, then the end of the message, at last the trailers, never the code", () => {
+  const detail = anyPack(DurationSchema, create(DurationSchema, { seconds: 9n }));
+  const error = new RpcError("grüße ".repeat(50), Code.NotFound, { details: Array.from({ length: 30 }, () => detail) });
+  const others = ["x-tail", "t".repeat(100)];
+  const before = [":status", "200"];
+  const at = (limit: number) => {
+    const fields = fittingStatusFields(error, others, before, limit);
+    const { code, message, details } = readStatus(fields)!;
+    assert.equal(code, Code.NotFound);
+    return { message, details: details !== undefined, others: fields.includes("x-tail") };
+  };
+  assert.deepEqual(at(Infinity), { message: error.rawMessage.trimEnd().concat(" "), details: true, others: true });
+  assert.deepEqual(at(1_200), { message: error.rawMessage, details: false, others: true });
+  const cut = at(400);
+  assert.ok(cut.others && cut.message.endsWith("…") && error.rawMessage.startsWith(cut.message.slice(0, -1)));
+  assert.deepEqual(at(150), { message: "grü…", details: false, others: false });
+  assert.deepEqual(at(1), { message: "", details: false, others: false });
+});
+
+test("within a peer's header list: whatever there is, it fits if the code alone does", () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: "grapheme" }),
+      fc.string(),
+      fc.nat(2_000),
+      fc.boolean(),
+      (message, tail, limit, detailed) => {
+        const details = detailed ? [anyPack(DurationSchema, create(DurationSchema, { seconds: 9n }))] : [];
+        const others = ["x-tail", tail];
+        const fields = fittingStatusFields(new RpcError(message, 3, { details }), others, [":status", "200"], limit);
+        assert.deepEqual(fields.slice(0, 2), ["grpc-status", "3"]);
+        if (limit >= 42 + 44) assert.ok(sizeOf(fields) + 42 <= limit, `${sizeOf(fields)} of ${limit}`);
+      },
+    ),
+  );
 });

@@ -68,28 +68,75 @@ export function statusError(
  */
 const longestMessage = 8 * 1024;
 
-/** Cut between characters, with an ellipsis. */
-function messageField(text: string): string {
-  const encoded = text.length > longestMessage ? "" : encodeGrpcMessage(text);
-  if (text.length <= longestMessage && encoded.length <= longestMessage) return encoded;
+/** Cut between characters, with an ellipsis. `limit` in octets, as sent. */
+function messageField(text: string, limit: number): string {
+  const encoded = text.length > limit ? "" : encodeGrpcMessage(text);
+  if (text.length <= limit && encoded.length <= limit) return encoded;
   // A UTF-16 unit takes 9 octets at most, the ellipsis too; plain text takes one.
-  let end = Math.min(text.length, longestMessage - 9);
-  while (encodeGrpcMessage(text.slice(0, end)).length > longestMessage - 9) end -= Math.ceil(end / 8);
+  let end = Math.max(0, Math.min(text.length, limit - 9));
+  while (end > 0 && encodeGrpcMessage(text.slice(0, end)).length > limit - 9) end -= Math.ceil(end / 8);
+  if (end === 0) return "";
   const unit = text.charCodeAt(end - 1);
   if (unit >= 0xd800 && unit <= 0xdbff) end--;
   return encodeGrpcMessage(`${text.slice(0, end)}…`);
 }
 
-/** The fields of a trailer block, `grpc-status` first; then the details, if any, and the error's own trailers. */
+/** The fields of a trailer block, `grpc-status` first; then the details, if any. */
 export function statusFields(error: RpcError): string[] {
-  const code = Number.isInteger(error.code) && error.code > 0 ? error.code : Code.Unknown;
-  const fields = ["grpc-status", String(code)];
-  if (error.rawMessage !== "") fields.push("grpc-message", messageField(error.rawMessage));
-  if (error.details.length > 0) {
-    const status = create(StatusSchema, { code, message: error.rawMessage, details: [...error.details] });
-    fields.push("grpc-status-details-bin", encodeBinaryHeader(toBinary(StatusSchema, status)));
-  }
+  return [...bareStatus(error, longestMessage), ...detailsField(error)];
+}
+
+/**
+ * The same and `others`, within what the peer takes (SETTINGS_MAX_HEADER_LIST_SIZE; `before` is in the block already): above
+ * it the peer loses the whole block, code and all. So first the details go, then the end of the message, at last `others`.
+ */
+export function fittingStatusFields(
+  error: RpcError,
+  others: readonly string[],
+  before: FieldList,
+  limit: number,
+): string[] {
+  const all = [...statusFields(error), ...others];
+  const room = limit - listSize(before);
+  if (listSize(all) <= room) return all;
+  const whole = [...bareStatus(error, longestMessage), ...others];
+  if (listSize(whole) <= room) return whole;
+  const code = bareStatus(error, 0);
+  const left = room - listSize(code) - entryOverhead - "grpc-message".length;
+  const forMessage = left - listSize(others);
+  if (forMessage >= 0) return [...bareStatus(error, forMessage), ...others];
+  return bareStatus(error, Math.min(left, longestMessage));
+}
+
+function bareStatus(error: RpcError, messageLimit: number): string[] {
+  const fields = ["grpc-status", String(wireCode(error))];
+  const message = messageField(error.rawMessage, messageLimit);
+  if (message !== "") fields.push("grpc-message", message);
   return fields;
+}
+
+function detailsField(error: RpcError): string[] {
+  if (error.details.length === 0) return [];
+  const status = create(StatusSchema, {
+    code: wireCode(error),
+    message: error.rawMessage,
+    details: [...error.details],
+  });
+  return ["grpc-status-details-bin", encodeBinaryHeader(toBinary(StatusSchema, status))];
+}
+
+function wireCode(error: RpcError): number {
+  return Number.isInteger(error.code) && error.code > 0 ? error.code : Code.Unknown;
+}
+
+/** RFC 9113 §6.5.2. Everything is sent as one octet a character. */
+const entryOverhead = 32;
+
+function listSize(fields: FieldList): number {
+  let size = 0;
+  for (let i = 0; i < fields.length; i += 2)
+    size += (fields[i] as string).length + (fields[i + 1] as string).length + entryOverhead;
+  return size;
 }
 
 /** Only for a response without `grpc-status` (grpc/grpc doc/http-grpc-status-mapping.md). */

@@ -132,7 +132,7 @@ test(
     await pair.client(EchoService, { group: "g", version: "2", application: "shop" }).unary({});
     assert.equal(seen["te"], "trailers");
     assert.equal(seen["content-type"], "application/grpc");
-    assert.equal(seen["grpc-accept-encoding"], "gzip");
+    assert.equal(seen["grpc-accept-encoding"], "gzip,br,deflate");
     assert.match(String(seen["user-agent"]), /^grpc-node-dubhe\//);
     assert.match(String(seen["grpc-timeout"]), /^\d{1,4}m$/);
     assert.deepEqual(

@@ -14,17 +14,15 @@ import type { AttemptObserver, ChannelCall } from "../channel.js";
 import { Code, codeName } from "../code.js";
 import { Metadata } from "../metadata.js";
 import { type Attempt, type Processed, RpcError } from "../rpc-error.js";
-import { type GrpcStatus, statusError } from "../status.js";
 import { codeFromStreamEnd, describeStreamEnd } from "../stream-end.js";
-import { encodeTimeout } from "../timeout.js";
 import type { CallBinding } from "./call-binding.js";
 import type { ClientCore } from "./client-core.js";
 import { RequestSender } from "./request-sender.js";
-import { type ResponseHead, responseHead, trailerStatus } from "./response-head.js";
 
 /**
  * One call of a client: what its channel moves from connection to connection (`ChannelCall`), and the sink of the stream
- * that carries its present attempt.
+ * that carries its present attempt. How request and response lie in the stream's bytes is a subclass's: `GrpcCall`,
+ * `PlainCall`.
  *
  *     waiting ──startOn──▶ attempting ──status, cancellation, deadline, failure──▶ ended
  *        ▲  │                 │
@@ -49,7 +47,10 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
   readonly sender: RequestSender;
   protected state: "waiting" | "attempting" | "ended" = "waiting";
   protected stream: Stream | undefined = undefined;
-  private readonly extra: FieldList | undefined;
+  /** The stream of a complete response, of which messages may be read yet. */
+  protected unread: Stream | undefined = undefined;
+  /** The call's own headers. */
+  protected readonly extra: FieldList | undefined;
   private readonly signal: AbortSignal | undefined;
   private timer: WheelTimer | undefined = undefined;
   private offered = false;
@@ -57,8 +58,7 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
   private observer: AttemptObserver | undefined = undefined;
   private attemptStart = 0;
   /** Response HEADERS of the present attempt. */
-  private headBlock: HeaderBlock | undefined = undefined;
-  private trailerBlock: HeaderBlock | undefined = undefined;
+  protected headBlock: HeaderBlock | undefined = undefined;
   private failedAttempts: Attempt[] | undefined = undefined;
   /** How the call ended, for the channel: 0 or the code of `error`. */
   private error: RpcError | undefined = undefined;
@@ -96,13 +96,8 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
   }
 
   /** Those of the response; undefined until they came. */
-  get headerFields(): FieldList | undefined {
-    return this.headBlock?.fields;
-  }
-
-  get trailerFields(): FieldList | undefined {
-    return this.trailerBlock?.fields;
-  }
+  abstract readonly headerFields: FieldList | undefined;
+  abstract readonly trailerFields: FieldList | undefined;
 
   get ended(): boolean {
     return this.state === "ended";
@@ -111,14 +106,9 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
   startOn(connection: Connection, endpoint: string, observer: AttemptObserver): boolean {
     if (this.state !== "waiting") return false;
     const now = this.core.env.runtime.clock.now();
-    let extra = this.extra;
-    if (this.deadline !== Infinity) {
-      const timeout = encodeTimeout(this.deadline - now);
-      extra = extra === undefined ? ["grpc-timeout", timeout] : ["grpc-timeout", timeout, ...extra];
-    }
     let stream: Stream | undefined;
     try {
-      stream = connection.open(this.binding.template(connection, endpoint), extra, false, this);
+      stream = this.open(connection, endpoint, this.deadline - now);
     } catch (error) {
       this.unsendable(error, observer);
       return true;
@@ -130,7 +120,7 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     this.observer = observer;
     this.attemptStart = now;
     this.attempts++;
-    this.sender.sendBuffered(stream);
+    this.sendRequest(stream);
     return true;
   }
 
@@ -164,7 +154,7 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
   }
 
   /** The error as it is before the first attempt; later a copy, since others may hold the original. */
-  private withAttempts(error: RpcError): RpcError {
+  protected withAttempts(error: RpcError): RpcError {
     if (this.attempts === 0 || error.attempts.length > 0) return error;
     if (this.state === "waiting") return error.withAttempts(this.failedAttempts ?? []);
     return error.withAttempts(this.attemptsSoFar(error.code, error.rawMessage, "maybe"));
@@ -175,43 +165,11 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     this.headBlock = block;
     this.sender.commit();
     this.observer?.attemptAnswered(this);
-    if (this.state === "ended") return;
-    const head = responseHead(block);
-    if (endStream || head.fault !== undefined) {
-      if (head.status !== undefined) {
-        const { stream } = this;
-        this.answered(head.status, undefined, block);
-        // A status beside an HTTP error: the body, a page for people, is not waited for.
-        if (!endStream) stream.reset(ErrorCode.CANCEL);
-        return;
-      }
-      if (head.fault !== undefined) {
-        return this.cancelWith(this.responseError(head.fault.message, head.fault.code, endStream ? block : undefined));
-      }
-      return this.cancelWith(
-        this.responseError("the peer sent response headers only, without a grpc-status", Code.Unknown, undefined),
-      );
-    }
-    this.responseBegins(head);
-    const onHeaders = this.options?.onHeaders;
-    if (onHeaders !== undefined) this.tell(onHeaders, block);
+    if (this.state === "attempting") this.responseHeaders(block, endStream);
   }
 
-  onData(chunk: Uint8Array, endStream: boolean): void {
-    if (this.state === "attempting") this.responseData(chunk);
-    else this.consumed(chunk.length);
-    if (endStream && this.state === "attempting") {
-      this.cancelWith(this.responseError("the peer ended the stream without a grpc-status", Code.Unknown, undefined));
-    }
-  }
-
-  onTrailers(block: HeaderBlock): void {
-    if (this.state !== "attempting") return;
-    const status = trailerStatus(block);
-    if (status === undefined)
-      this.cancelWith(this.responseError("the trailers have no grpc-status", Code.Unknown, block));
-    else this.answered(status, block, block);
-  }
+  abstract onData(chunk: Uint8Array, endStream: boolean): void;
+  abstract onTrailers(block: HeaderBlock): void;
 
   onWritable(): void {
     this.sender.resume();
@@ -219,6 +177,8 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
 
   onClose(end: StreamEnd): void {
     const observer = this.observer as AttemptObserver;
+    // What is unread still fills the connection's buffer.
+    if (end.kind === "complete") this.unread = this.stream;
     this.stream = undefined;
     this.observer = undefined;
     this.sender.detach();
@@ -256,7 +216,7 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
 
   /** Credits the window; a no-op when there is no stream. */
   consumed(bytes: number): void {
-    this.stream?.consumed(bytes);
+    (this.stream ?? this.unread)?.consumed(bytes);
   }
 
   /** The request could not be made: the user's iterator threw, or a message cannot be encoded. */
@@ -269,14 +229,14 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     return this.state === "attempting" ? "maybe" : "no";
   }
 
-  /** Called once, when the response HEADERS came. */
-  protected abstract responseBegins(head: ResponseHead): void;
-  /** The chunk is borrowed. */
-  protected abstract responseData(chunk: Uint8Array): void;
-  /** The end, once: `undefined` after status OK, when the messages that came are whole; `now` = drop those not yet delivered. */
+  /** Opens a stream and writes the request's HEADERS; undefined when the connection has no capacity. `timeoutMs` may be Infinity. */
+  protected abstract open(connection: Connection, authority: string, timeoutMs: number): Stream | undefined;
+  /** Writes what there is of the request. */
+  protected abstract sendRequest(stream: Stream): void;
+  /** The response HEADERS came, and the call goes on. */
+  protected abstract responseHeaders(block: HeaderBlock, endStream: boolean): void;
+  /** The end, once: `undefined` after success, when the messages that came are whole; `now` = drop those not yet delivered. */
   protected abstract responseEnds(error: RpcError | undefined, now: boolean): void;
-  /** After status OK: an error when the messages do not fit the method. */
-  protected abstract checkResponse(): RpcError | undefined;
 
   /** The headers cannot be written (an authority with a space in it): no connection will do. */
   private unsendable(cause: unknown, observer: AttemptObserver): void {
@@ -293,29 +253,14 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     observer.attemptEnded(this, { code: error.code, end, replayable: false, error });
   }
 
-  /** The peer's answer is complete: `trailers` is undefined for a response that is one block. */
-  private answered(status: GrpcStatus, trailers: HeaderBlock | undefined, last: HeaderBlock): void {
-    this.trailerBlock = last;
-    const onTrailers = this.options?.onTrailers;
-    if (onTrailers !== undefined) this.tell(onTrailers, last);
-    const fault = status.code === 0 ? this.checkResponse() : undefined;
-    let error = fault && this.withAttempts(fault);
-    if (status.code !== 0) {
-      const headers =
-        trailers === undefined || this.headBlock === undefined
-          ? new Metadata()
-          : Metadata.fromFields(this.headBlock.fields);
-      error = statusError(status, {
-        headers,
-        trailers: Metadata.fromFields(last.fields),
-        attempts: this.attemptsSoFar(status.code, status.message, "yes"),
-      });
-    }
+  /** The response is complete; what it says is `error`. What had come before is still delivered. */
+  protected answered(error: RpcError | undefined): void {
     // If the request is not complete, the engine resets the stream with NO_ERROR: nobody reads the rest (RFC 9113 §8.1).
     this.settle(error, false);
   }
 
-  private responseError(message: string, code: Code, trailers: HeaderBlock | undefined): RpcError {
+  /** A response that makes no sense. */
+  protected responseError(message: string, code: Code, trailers?: HeaderBlock): RpcError {
     return new RpcError(`${message} (${this.endpoint})`, code, {
       source: "peer",
       processed: "maybe",
@@ -325,7 +270,7 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     });
   }
 
-  private attemptsSoFar(code: number, message: string, processed: Processed): Attempt[] {
+  protected attemptsSoFar(code: number, message: string, processed: Processed): Attempt[] {
     const durationMs = this.core.env.runtime.clock.now() - this.attemptStart;
     return [
       ...(this.failedAttempts ?? []),
@@ -348,9 +293,11 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     this.responseEnds(error, now);
   }
 
-  private tell(listener: (metadata: Metadata) => void, block: HeaderBlock): void {
+  /** What a caller's listener throws is its own matter. */
+  protected tell(listener: ((metadata: Metadata) => void) | undefined, fields: FieldList): void {
+    if (listener === undefined) return;
     try {
-      listener(Metadata.fromFields(block.fields));
+      listener(Metadata.fromFields(fields));
     } catch (error) {
       this.core.env.runtime.report(error, "onHeaders or onTrailers of a call");
     }

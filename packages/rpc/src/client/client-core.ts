@@ -1,6 +1,7 @@
 import type { CallOptions } from "../call-options.js";
 import type { Channel } from "../channel.js";
 import { Code } from "../code.js";
+import { checkCompression } from "../compression.js";
 import type { RpcEnvironment } from "../environment.js";
 import { headerValue } from "../header-rules.js";
 import { composeInterceptors, type Next } from "../interceptor.js";
@@ -69,8 +70,14 @@ export class ClientCore {
   }
 }
 
-/** Throws a TypeError for what cannot be sent as a header. */
+/** Throws a TypeError for what cannot be sent, or does not exist. */
 function checkOptions(options: ClientOptions): void {
+  const { serialization = "proto", unary = "grpc" } = options;
+  if (serialization !== "proto" && serialization !== "json")
+    throw new TypeError(`serialization is "proto" or "json", not ${JSON.stringify(serialization)}`);
+  if (unary !== "grpc" && unary !== "triple")
+    throw new TypeError(`unary is "grpc" or "triple", not ${JSON.stringify(unary)}`);
+  checkCompression(options.compression);
   if (options.group !== undefined) headerValue("tri-service-group", options.group);
   if (options.version !== undefined) headerValue("tri-service-version", options.version);
   if (options.application !== undefined) headerValue("tri-consumer-appname", options.application);

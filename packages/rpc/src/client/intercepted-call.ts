@@ -12,9 +12,9 @@ import type { MessageSource } from "../stream/outbound-pump.js";
 import { abortError, type ClientCall, deadlineError } from "./client-call.js";
 import type { ClientCore } from "./client-core.js";
 import { InterceptedMessages } from "./intercepted-messages.js";
+import { makeUnaryCall } from "./make-unary-call.js";
 import { openCall } from "./start-call.js";
 import { StreamCall } from "./stream-call.js";
-import { UnaryCall } from "./unary-call.js";
 
 export function interceptUnary(
   core: ClientCore,
@@ -107,7 +107,9 @@ class SupervisedCall implements InterceptedCall, Abortable {
   readonly #options: CallOptions | undefined;
   readonly #deadline: number;
   readonly #fail: (error: RpcError) => void;
-  readonly #running = new Set<ClientCall>();
+  /** What runs: nearly always this one call. A Set for it would cost more than the call's other bookkeeping. */
+  #running: ClientCall | undefined;
+  #others: Set<ClientCall> | undefined;
   #values: ContextValues | undefined;
   #timer: WheelTimer | undefined;
   #controller: AbortController | undefined;
@@ -159,11 +161,11 @@ class SupervisedCall implements InterceptedCall, Abortable {
   }
 
   aborted(reason: unknown): void {
-    this.failed(abortError(reason, this.#running.size > 0 ? "maybe" : "no"));
+    this.failed(abortError(reason, this.#runningCalls().length > 0 ? "maybe" : "no"));
   }
 
   deadlinePassed(): void {
-    const errors = [...this.#running].map((call) => call.deadlineError());
+    const errors = this.#runningCalls().map((call) => call.deadlineError());
     this.failed(errors.find((error) => error.processed !== "no") ?? errors[0] ?? deadlineError("no"));
   }
 
@@ -182,9 +184,9 @@ class SupervisedCall implements InterceptedCall, Abortable {
     this.#timer?.cancel();
     const signal = this.#options?.signal;
     if (signal !== undefined) this.#core.env.aborts.remove(signal, this);
-    if (this.#running.size > 0) {
+    if (this.#running !== undefined || this.#others !== undefined) {
       const reason = error ?? new RpcError("its result is not needed any more", Code.Canceled);
-      for (const call of [...this.#running]) call.cancelWith(reason);
+      for (const call of this.#runningCalls()) call.cancelWith(reason);
     }
     if (error === undefined) return;
     this.#error = error;
@@ -205,17 +207,32 @@ class SupervisedCall implements InterceptedCall, Abortable {
     return this.method.responseStream ? this.#launchStream(core, extra) : this.#launchUnary(core, extra);
   }
 
+  #callStarts(call: ClientCall): void {
+    if (this.#running === undefined) this.#running = call;
+    else (this.#others ??= new Set()).add(call);
+  }
+
+  #callEnded(call: ClientCall): void {
+    if (this.#running === call) this.#running = undefined;
+    else this.#others?.delete(call);
+  }
+
+  #runningCalls(): ClientCall[] {
+    const others = [...(this.#others ?? [])];
+    return this.#running === undefined ? others : [this.#running, ...others];
+  }
+
   #launchUnary(core: ClientCore, extra: readonly string[] | undefined): Promise<CallReply> {
     return new Promise((resolve, reject) => {
-      const call: UnaryCall = new UnaryCall(
+      const call: ClientCall = makeUnaryCall(
         core,
-        core.binding(this.method),
+        this.method,
         this.#options,
         extra,
         this.#deadline,
         true,
         (response) => {
-          this.#running.delete(call);
+          this.#callEnded(call);
           resolve({
             headers: Metadata.fromFields(call.headerFields ?? []),
             trailers: Metadata.fromFields(call.trailerFields ?? []),
@@ -223,19 +240,19 @@ class SupervisedCall implements InterceptedCall, Abortable {
           });
         },
         (error) => {
-          this.#running.delete(call);
+          this.#callEnded(call);
           reject(error);
         },
       );
-      this.#running.add(call);
+      this.#callStarts(call);
       openCall(core, call, this.method, this.request, undefined);
     });
   }
 
   #launchStream(core: ClientCore, extra: readonly string[] | undefined): Promise<CallReply> {
     const call = new StreamCall(core, core.binding(this.method), this.#options, extra, this.#deadline, true);
-    this.#running.add(call);
-    call.onEnded = () => this.#running.delete(call);
+    this.#callStarts(call);
+    call.onEnded = () => this.#callEnded(call);
     openCall(core, call, this.method, this.request, undefined);
     return Promise.resolve({
       headers: Metadata.fromSource(() => call.headerFields),

@@ -1,6 +1,6 @@
 import { Code } from "../code.js";
 import { RpcError } from "../rpc-error.js";
-import type { MessageQueue } from "../stream/message-iterator.js";
+import { MessageIterator, type MessageQueue } from "../stream/message-iterator.js";
 import { type MessageSource, openIterator, returnIterator } from "../stream/outbound-pump.js";
 
 interface Waiter {
@@ -19,6 +19,8 @@ export class InterceptedMessages implements MessageQueue<object> {
   /** The reader left before. */
   onLeft: (() => void) | undefined;
   #iterator: AsyncIterator<object> | Iterator<object> | undefined;
+  /** The iterator where it is the engine's own: what is here already is taken without a detour. */
+  #own: MessageIterator<object> | undefined;
   #over = false;
   #error: RpcError | undefined;
   #asking = false;
@@ -30,6 +32,7 @@ export class InterceptedMessages implements MessageQueue<object> {
     } catch (error) {
       return this.fail(RpcError.from(error, Code.Unknown));
     }
+    if (this.#iterator instanceof MessageIterator) this.#own = this.#iterator;
     if (this.#over) returnIterator(this.#iterator);
     else this.#serve();
   }
@@ -45,6 +48,10 @@ export class InterceptedMessages implements MessageQueue<object> {
   }
 
   next(): Promise<IteratorResult<object, undefined>> {
+    if (this.#own !== undefined && this.#waiters.length === 0 && !this.#asking && !this.#over) {
+      const value = this.#own.poll();
+      if (value !== undefined) return Promise.resolve({ done: false, value });
+    }
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
       if (this.#over) this.#finish();
@@ -83,7 +90,9 @@ export class InterceptedMessages implements MessageQueue<object> {
         this.onFinished?.();
         return;
       }
-      this.#waiters.shift()?.resolve({ done: false, value: result.value });
+      // Unlike shift, pop keeps the array's memory.
+      const waiter = this.#waiters.length === 1 ? this.#waiters.pop() : this.#waiters.shift();
+      waiter?.resolve({ done: false, value: result.value });
       this.#serve();
     } catch (error) {
       this.#asking = false;

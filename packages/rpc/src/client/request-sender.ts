@@ -1,6 +1,6 @@
 import type { Stream } from "@dubhe/http2";
 import type { MessageCodec } from "../codec/message-codec.js";
-import { compressGzip } from "../compression.js";
+import { type Compression, compress } from "../compression.js";
 import { type MessageSource, OutboundPump, type OutboundTarget } from "../stream/outbound-pump.js";
 import type { ClientCore } from "./client-core.js";
 
@@ -27,13 +27,14 @@ export class RequestSender implements OutboundTarget {
   private stream: Stream | undefined = undefined;
   private stopped = false;
   /** The only message of a unary call is kept apart: no array for it. */
-  private single: Uint8Array | undefined = undefined;
-  private singleFlag = 0;
+  single: Uint8Array | undefined = undefined;
+  /** 1 = it is compressed. */
+  singleFlag = 0;
   private kept: Uint8Array[] | undefined = undefined;
   private keptFlags: number[] | undefined = undefined;
   private pump: OutboundPump | undefined = undefined;
   private codec: MessageCodec | undefined = undefined;
-  private gzip = false;
+  private compression: Compression | undefined = undefined;
   private compressMinBytes = 0;
 
   constructor(owner: RequestOwner) {
@@ -51,7 +52,7 @@ export class RequestSender implements OutboundTarget {
   /** Call it after the channel had its chance to open a stream: then the first message is drawn at once. */
   startPump(core: ClientCore, codec: MessageCodec, source: MessageSource<unknown>): void {
     this.codec = codec;
-    this.gzip = core.options.compression === "gzip";
+    this.compression = core.options.compression;
     this.compressMinBytes = core.options.compressMinBytes ?? 1024;
     this.pump = new OutboundPump(core.env.runtime, this);
     if (this.stopped) this.pump.stop();
@@ -74,6 +75,12 @@ export class RequestSender implements OutboundTarget {
     if (this.bufferedBytes > replayLimitBytes) this.forget();
     if (this.finished) stream.send(empty, true);
     else this.pump?.resume();
+  }
+
+  /** The same for one message without gRPC's framing: it is the body. */
+  sendBare(stream: Stream): void {
+    stream.send(this.single ?? empty, true);
+    if (this.bufferedBytes > replayLimitBytes) this.forget();
   }
 
   /** The peer answers: no further attempt. */
@@ -104,11 +111,12 @@ export class RequestSender implements OutboundTarget {
 
   write(message: unknown): Promise<void> | undefined {
     const payload = (this.codec as MessageCodec).encode(message);
-    if (!this.gzip || payload.length < this.compressMinBytes) {
+    const { compression } = this;
+    if (compression === undefined || payload.length < this.compressMinBytes) {
       this.put(payload, 0);
       return undefined;
     }
-    const compressed = compressGzip(payload);
+    const compressed = compress(compression, payload);
     if (compressed instanceof Uint8Array) {
       this.put(compressed, 1);
       return undefined;

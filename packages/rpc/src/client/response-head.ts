@@ -2,12 +2,14 @@ import type { HeaderBlock } from "@dubhe/http2";
 import { Code } from "../code.js";
 import { type Encoding, parseEncoding } from "../compression.js";
 import { parseContentType } from "../content-type.js";
+import type { Serialization } from "../serialization.js";
 import { codeFromHttpStatus, type GrpcStatus, readStatus } from "../status.js";
 
 /** What a block of response headers means; kept in the block's memo, as equal blocks are shared. */
 export class ResponseHead {
   readonly status: GrpcStatus | undefined;
   readonly encoding: Encoding;
+  readonly serialization: Serialization;
   /** Why this cannot be a gRPC response, if there is no `grpc-status` to say so. */
   readonly fault: { readonly code: Code; readonly message: string } | undefined;
 
@@ -25,6 +27,8 @@ export class ResponseHead {
     this.status = readStatus(fields);
     const parsed = parseEncoding(encoding);
     this.encoding = parsed ?? "identity";
+    const body = parseContentType(contentType);
+    this.serialization = body?.serialization ?? "proto";
     this.fault = undefined;
     // With a grpc-status, the HTTP status does not matter (doc/http-grpc-status-mapping.md).
     if (http !== "200") {
@@ -32,7 +36,7 @@ export class ResponseHead {
         code: codeFromHttpStatus(Number(http)),
         message: `HTTP status ${http}${describeType(contentType)}`,
       };
-    } else if (parseContentType(contentType) === undefined) {
+    } else if (body?.framing !== "grpc") {
       this.fault = { code: Code.Unknown, message: `the response is not gRPC${describeType(contentType)}` };
     } else if (parsed === undefined) {
       this.fault = { code: Code.Internal, message: `response with unknown grpc-encoding ${JSON.stringify(encoding)}` };

@@ -1,14 +1,14 @@
 import type { FieldList } from "@dubhe/http2";
 import type { CallOptions } from "../call-options.js";
 import { Code } from "../code.js";
-import { compressGzip } from "../compression.js";
+import { compress } from "../compression.js";
 import type { MethodInfo } from "../method.js";
 import { RpcError } from "../rpc-error.js";
 import type { MessageSource } from "../stream/outbound-pump.js";
 import { abortError, type ClientCall, deadlineError } from "./client-call.js";
 import type { ClientCore } from "./client-core.js";
+import { makeUnaryCall } from "./make-unary-call.js";
 import { StreamCall } from "./stream-call.js";
-import { UnaryCall } from "./unary-call.js";
 
 /** A call with one response. Whatever is wrong comes out of the promise. */
 export function startUnary(
@@ -20,16 +20,8 @@ export function startUnary(
   return new Promise((resolve, reject) => {
     try {
       const deadline = core.deadline(method, options);
-      const call = new UnaryCall(
-        core,
-        core.binding(method),
-        options,
-        core.extraFields(options),
-        deadline,
-        false,
-        resolve,
-        reject,
-      );
+      const extra = core.extraFields(options);
+      const call = makeUnaryCall(core, method, options, extra, deadline, false, resolve, reject);
       openCall(core, call, method, input, options);
     } catch (error) {
       reject(RpcError.from(error, Code.Internal));
@@ -76,15 +68,16 @@ export function openCall(
     return call.refuse(deadlineError("no"));
   if (method.requestStream) {
     call.offer();
-    call.sender.startPump(core, method.request, input as MessageSource<unknown>);
+    call.sender.startPump(core, core.binding(method).codecs.request, input as MessageSource<unknown>);
     return;
   }
   try {
-    const payload = method.request.encode(input);
-    if (core.options.compression === undefined || payload.length < (core.options.compressMinBytes ?? 1024)) {
+    const payload = core.binding(method).codecs.request.encode(input);
+    const { compression } = core.options;
+    if (compression === undefined || payload.length < (core.options.compressMinBytes ?? 1024)) {
       call.sender.setSingle(payload, 0);
     } else {
-      const compressed = compressGzip(payload);
+      const compressed = compress(compression, payload);
       if (compressed instanceof Promise) {
         compressed.then(
           (bytes) => {

@@ -7,12 +7,12 @@ import { RpcError } from "../rpc-error.js";
 import { InboundMessages, type InboundOwner } from "../stream/inbound-messages.js";
 import { MessageIterator } from "../stream/message-iterator.js";
 import type { CallBinding } from "./call-binding.js";
-import { ClientCall } from "./client-call.js";
 import type { ClientCore } from "./client-core.js";
+import { GrpcCall } from "./grpc-call.js";
 import type { ResponseHead } from "./response-head.js";
 
 /** A call with a stream of responses: server streaming, or bidirectional. */
-export class StreamCall extends ClientCall implements InboundOwner {
+export class StreamCall extends GrpcCall implements InboundOwner {
   /** What the caller iterates over. Nothing of the call refers to it, so that it can be seen to be dropped. */
   readonly messages: InboundMessages<object>;
   onEnded: (() => void) | undefined = undefined;
@@ -28,7 +28,7 @@ export class StreamCall extends ClientCall implements InboundOwner {
   ) {
     super(core, binding, options, extra, deadline, supervised);
     const limit = core.options.maxReceiveBytes ?? defaultMaxReceiveBytes;
-    this.messages = new InboundMessages<object>(this, binding.method.response, limit, core.env.runtime);
+    this.messages = new InboundMessages<object>(this, binding.codecs.response, limit, core.env.runtime);
   }
 
   /** The caller's handle. If it is dropped while the call runs, the call is cancelled. */
@@ -37,6 +37,13 @@ export class StreamCall extends ClientCall implements InboundOwner {
     if (!this.ended) this.#watch = this.core.env.abandoned.watch(iterator, () => this.messages.drop());
     return iterator;
   }
+
+  get lane(): object {
+    return this.core.channel;
+  }
+
+  /** One call's message is bounded by its limit, and a client chooses how many calls it makes. */
+  unfinished(): void {}
 
   readerLeft(): void {
     this.cancelWith(new RpcError("the caller left the stream", Code.Canceled, { processed: this.processedSoFar() }));

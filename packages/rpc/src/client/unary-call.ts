@@ -1,16 +1,16 @@
 import type { FieldList } from "@dubhe/http2";
 import type { CallOptions } from "../call-options.js";
 import { Code } from "../code.js";
-import { decompressGzip, type Encoding } from "../compression.js";
+import { decompress, type Encoding } from "../compression.js";
 import { defaultMaxReceiveBytes, EnvelopeReader, envelopePrefixBytes, singleMessageLength } from "../envelope.js";
 import { RpcError } from "../rpc-error.js";
 import type { CallBinding } from "./call-binding.js";
-import { ClientCall } from "./client-call.js";
 import type { ClientCore } from "./client-core.js";
+import { GrpcCall } from "./grpc-call.js";
 import type { ResponseHead } from "./response-head.js";
 
 /** A call with one response: unary, or client streaming. */
-export class UnaryCall extends ClientCall {
+export class UnaryCall extends GrpcCall {
   private readonly resolve: (message: object) => void;
   private readonly reject: (error: RpcError) => void;
   private reader: EnvelopeReader | undefined = undefined;
@@ -48,7 +48,7 @@ export class UnaryCall extends ClientCall {
         const length = singleMessageLength(chunk);
         if (length >= 0 && length <= limit) {
           this.messages = 1;
-          this.message = this.binding.method.response.decode(chunk.subarray(envelopePrefixBytes), false) as object;
+          this.message = this.binding.codecs.response.decode(chunk.subarray(envelopePrefixBytes), false) as object;
           return;
         }
       }
@@ -66,7 +66,8 @@ export class UnaryCall extends ClientCall {
     if (this.reader?.incomplete === true)
       return new RpcError("the response ended inside a message", Code.Internal, { source: "peer" });
     if (this.messages !== 1)
-      return new RpcError("the peer answered OK without a message", Code.Internal, { source: "peer" });
+      // Cardinality violations are UNIMPLEMENTED on both sides (grpc/grpc doc/statuscodes.md).
+      return new RpcError("the peer answered OK without a message", Code.Unimplemented, { source: "peer" });
     return undefined;
   }
 
@@ -78,9 +79,9 @@ export class UnaryCall extends ClientCall {
 
   private receive(payload: Uint8Array, reader: EnvelopeReader): void {
     if (++this.messages > 1)
-      throw new RpcError("more than one message in the response", Code.Internal, { source: "peer" });
+      throw new RpcError("more than one message in the response", Code.Unimplemented, { source: "peer" });
     if (reader.flag === 0) {
-      this.message = this.binding.method.response.decode(payload, reader.owned) as object;
+      this.message = this.binding.codecs.response.decode(payload, reader.owned) as object;
     } else if (this.encoding === "identity") {
       throw new RpcError("compressed message in a response without grpc-encoding", Code.Internal, { source: "peer" });
     } else {
@@ -91,11 +92,13 @@ export class UnaryCall extends ClientCall {
   /** Never rejects. */
   private async unpack(packed: Uint8Array): Promise<void> {
     try {
-      const bytes = decompressGzip(packed, this.core.options.maxReceiveBytes ?? defaultMaxReceiveBytes);
+      if (this.encoding === "identity") throw new RpcError("compressed response without grpc-encoding", Code.Internal);
+      const limit = this.core.options.maxReceiveBytes ?? defaultMaxReceiveBytes;
+      const bytes = decompress(this.encoding, packed, limit, { lane: this.core.channel, over: false });
       const whole = bytes instanceof Uint8Array ? bytes : await bytes;
-      this.resolve(this.binding.method.response.decode(whole, true) as object);
+      this.resolve(this.binding.codecs.response.decode(whole, true) as object);
     } catch (error) {
-      this.reject(RpcError.from(error, Code.Internal));
+      this.reject(this.withAttempts(RpcError.from(error, Code.Internal)));
     }
   }
 }

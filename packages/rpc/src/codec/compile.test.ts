@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, fromBinary, isFieldSet, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { EchoRequestSchema, Kinds_Colour, KindsSchema, UnusualKindsSchema } from "@dubhe/testing";
 import fc from "fast-check";
@@ -291,26 +291,30 @@ test("values that are not of their field's type: what protobuf-es says", () => {
   }
 });
 
-test("types beyond the compiled codec work all the same", () => {
-  assert.equal(compileMessage(UnusualKindsSchema, new WeakMap()), undefined);
-  assert.equal(compileMessage(FileDescriptorProtoSchema, new WeakMap()), undefined);
+test("what protobuf-es represents in a way of its own: wrappers, Struct, int64 as text; and proto2", () => {
+  const compiled = compiledOnly(UnusualKindsSchema);
   const unusual = messageCodec(UnusualKindsSchema);
-  const init = {
-    wrapper: "w",
-    struct: { a: [1, null, "x"] },
-    wrappers: [{ value: 3 }],
-    int64AsString: "5",
-    kinds: { int32Field: 3 },
-  };
-  const wire = unusual.encode(init);
-  assert.deepEqual(wire, toBinary(UnusualKindsSchema, create(UnusualKindsSchema, init)));
-  assert.deepEqual(unusual.decode(wire, false), fromBinary(UnusualKindsSchema, wire));
-  const file = create(FileDescriptorProtoSchema, { name: "x", dependency: ["a", "b"] });
-  const files = messageCodec(FileDescriptorProtoSchema);
-  assert.deepEqual(
-    files.decode(files.encode(file), false),
-    fromBinary(FileDescriptorProtoSchema, toBinary(FileDescriptorProtoSchema, file)),
-  );
+  const init = { wrapper: "w", wrappers: [{ value: 3 }], int64AsString: "-5", kinds: { int32Field: 3 } };
+  const wire = toBinary(UnusualKindsSchema, create(UnusualKindsSchema, init));
+  assert.deepEqual(compiled.write(init), wire);
+  assert.deepEqual(compiled.read(wire), fromBinary(UnusualKindsSchema, wire));
+  // A Struct is left to protobuf-es, but only where it is set.
+  const withStruct = { ...init, struct: { a: [1, null, "x"] } };
+  assert.equal(compiled.write(withStruct), undefined);
+  const whole = unusual.encode(withStruct);
+  assert.deepEqual(whole, toBinary(UnusualKindsSchema, create(UnusualKindsSchema, withStruct)));
+  assert.equal(compiled.read(whole), undefined);
+  assert.deepEqual(unusual.decode(whole, false), fromBinary(UnusualKindsSchema, whole));
+
+  const file = create(FileDescriptorProtoSchema, { name: "x", dependency: ["a", "b"], syntax: "", messageType: [{}] });
+  const files = compiledOnly(FileDescriptorProtoSchema);
+  const bytes = toBinary(FileDescriptorProtoSchema, file);
+  assert.deepEqual(files.write(file), bytes);
+  const read = files.read(bytes) as typeof file;
+  assert.deepEqual(read, fromBinary(FileDescriptorProtoSchema, bytes));
+  assert.equal(read.package, "", "a default");
+  assert.equal(isFieldSet(read, FileDescriptorProtoSchema.field.package), false);
+  assert.equal(isFieldSet(read, FileDescriptorProtoSchema.field.syntax), true);
 });
 
 test("a singular message that comes twice is merged, and a map key may be __proto__", () => {
@@ -319,6 +323,39 @@ test("a singular message that comes twice is merged, and a map key may be __prot
   const proto = new Uint8Array([0x92, 0x03, 13, 0x0a, 9, ...Buffer.from("__proto__"), 0x10, 1]);
   assert.deepEqual(codec.decode(proto, false), fromBinary(KindsSchema, proto));
   assert.equal(({} as Record<string, unknown>)["1"], undefined);
+});
+
+test("varints and lengths at the edge, a wrapper that comes twice", () => {
+  const wires: readonly (readonly number[])[] = [
+    [0x98, 0x80, 0x80, 0x80, 0x00, 5], // an overlong tag of field 3
+    [0x98, 0x80, 0x80, 0x80, 0x10, 5], // beyond 32 bits
+    [0x98, 0x80, 0x80, 0x80, 0x80, 0x00, 5],
+    [0x18, 0xff, 0xff, 0xff, 0xff, 0x1f],
+    [0x28, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02],
+    [0x20, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+    [0x68, 0x80, 0x00], // false in two bytes
+    [0x68, 0x02],
+    [0x72, 0x81, 0x80, 0x80, 0x80, 0x10, 0x61],
+    [0x8a, 0x01, 2, 0x72, 1, 0x61], // a string that ends beyond its message
+    [0x8a, 0x01, 2, 0x18, 0x80, 0x01],
+    [0xf2, 0x01, 3, 1, 0x80, 0x80, 0x01], // packed, its last value beyond the end
+    [0x0a, 3, 10, 1, 0x61, 0x0a, 3, 10, 1, 0x62],
+    [0x0a, 0, 0x0a, 3, 10, 1, 0x62],
+    [0x0a, 4, 10, 0, 16, 1],
+  ];
+  for (const schema of [KindsSchema, UnusualKindsSchema] as DescMessage[]) {
+    for (const bytes of wires) {
+      const wire = Uint8Array.from(bytes);
+      let expected: unknown;
+      try {
+        expected = fromBinary(schema, wire);
+      } catch {
+        assert.throws(() => messageCodec(schema).decode(wire, false), { name: "RpcError" }, String(bytes));
+        continue;
+      }
+      assert.deepEqual(messageCodec(schema).decode(wire, false), expected, String(bytes));
+    }
+  }
 });
 
 test("text that TextDecoder changes: a byte order mark, what is not UTF-8, U+FFFD itself", () => {

@@ -52,3 +52,19 @@ test("what cannot be encoded or decoded is INTERNAL", () => {
 test("one codec a type", () => {
   assert.equal(messageCodec(EchoRequestSchema), codec);
 });
+
+test("tiny unknown fields without end are refused, whoever reads them; large ones are the newer schema's", () => {
+  const tiny = new Uint8Array(2 * 65_537);
+  for (let i = 0; i < tiny.length; i += 2) tiny.set([0x78, 0x01], i);
+  const refused = (error: RpcError): boolean => error.code === Code.ResourceExhausted;
+  assert.throws(() => codec.decode(tiny, false), refused);
+  assert.doesNotThrow(() => codec.decode(tiny.subarray(2), false));
+  // A group is nothing for compiled functions; and the fields may be nested.
+  assert.throws(() => codec.decode(new Uint8Array([0x7b, 0x7c, ...tiny]), false), refused);
+  const nested = new Uint8Array([0x3a, 0x82, 0x80, 0x08, ...tiny]);
+  assert.throws(() => codec.decode(nested, false), refused);
+  assert.throws(() => codec.decode(new Uint8Array([0x7b, 0x7c, ...nested]), false), refused);
+  const large = new Uint8Array(18 * 70_000);
+  for (let i = 0; i < large.length; i += 18) large.set([0x7a, 16], i);
+  assert.doesNotThrow(() => codec.decode(large, false));
+});

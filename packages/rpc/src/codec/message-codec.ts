@@ -2,6 +2,7 @@ import { create, type DescMessage, fromBinary, type Message, toBinary } from "@b
 import { Code } from "../code.js";
 import { RpcError } from "../rpc-error.js";
 import { type CompiledMessage, compileMessage } from "./compile.js";
+import { checkUnknownFieldsOf } from "./unknown-fields.js";
 import { WireReader } from "./wire-reader.js";
 import { beyondCompiled, WireWriter } from "./wire-writer.js";
 
@@ -88,6 +89,7 @@ class ReflectiveCodec implements MessageCodec {
   }
 
   decode(bytes: Uint8Array, owned: boolean): unknown {
+    checkUnknownFieldsOf(this.#schema, bytes);
     try {
       return fromBinary(this.#schema, owned ? bytes : new Uint8Array(bytes));
     } catch (error) {

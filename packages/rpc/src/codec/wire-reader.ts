@@ -1,3 +1,4 @@
+import { checkUnknownFields } from "./unknown-fields.js";
 import { beyondCompiled } from "./wire-writer.js";
 
 /** Up to this many bytes, text is taken for ASCII and read in a loop. */
@@ -17,6 +18,7 @@ export class WireReader {
   end: number;
   readonly #owned: boolean;
   #view: DataView | undefined;
+  #unknownFields = 0;
 
   constructor(buffer: Uint8Array, owned: boolean) {
     this.buffer = buffer;
@@ -174,6 +176,7 @@ export class WireReader {
 
   /** The encoded value of a field that nobody knows, as protobuf-es keeps it: a copy. */
   unknown(wireType: number): Uint8Array {
+    checkUnknownFields(++this.#unknownFields, this.buffer.length);
     const { at } = this;
     if (wireType === 0) this.varint64();
     else if (wireType === 1) this.fixed(8);

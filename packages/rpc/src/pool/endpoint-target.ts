@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import type { ClientTlsOptions, ConnectTarget } from "@dubhe/http2";
+import type { ClientTls, ConnectTarget } from "@dubhe/http2";
 
 /** Where to connect, and as whom. With `tls`, two targets share connections only when all of it is equal. */
 export interface EndpointTarget extends ConnectTarget {
@@ -28,13 +28,13 @@ export function endpointKey(target: EndpointTarget): string {
   return `h2+${tlsIdentity(target.tls)}${name}://${address}#${authorityOf(target)}`;
 }
 
-const identities = new WeakMap<ClientTlsOptions, string>();
+const identities = new WeakMap<ClientTls, string>();
 
 /**
  * A digest of all that distinguishes one TLS client from another, its keys included, so that it can be shown. Functions
  * and secure contexts, which have no content to compare, are equal only to themselves.
  */
-export function tlsIdentity(tls: ClientTlsOptions): string {
+export function tlsIdentity(tls: ClientTls): string {
   let identity = identities.get(tls);
   if (identity === undefined) {
     const hash = createHash("sha256");

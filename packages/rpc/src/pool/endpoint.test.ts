@@ -141,6 +141,43 @@ test("a limit of 0 is not ready: calls wait, nothing else is connected, and go o
   assert.deepEqual(callStates(calls), { running: 5 });
 });
 
+test("a limit lowered to 0 and raised again: what runs goes on, who waits stays, and exactly as many wake", () => {
+  const { network, channel } = world({ maxConnectionsPerEndpoint: 1 });
+  network.onConnect = (connection) => connection.ready(10);
+  const running = open(channel, 2);
+  const connection = network.last;
+  connection.setLimit(0);
+  assert.equal(channel.endpoint?.state, "connecting", "not ready");
+  const waiting = open(channel, 5);
+  running[0]!.finish();
+  assert.deepEqual([callStates(running), callStates(waiting)], [{ done: 1, running: 1 }, { waiting: 5 }]);
+  connection.setLimit(4); // one runs, two are left to control calls
+  assert.deepEqual(callStates(waiting), { running: 1, waiting: 4 });
+  assert.deepEqual(
+    waiting.map((call) => call.state === "running"),
+    [true, false, false, false, false],
+  );
+  connection.setLimit(0);
+  connection.setLimit(100);
+  assert.deepEqual(callStates(waiting), { running: 5 });
+  assert.equal(channel.endpoint?.state, "ready");
+});
+
+test("a limit lowered to 0: a connection that ends then is replaced, and nobody waits for the old one", async () => {
+  const { network, channel, clock } = world();
+  network.onConnect = (connection) => connection.ready(10);
+  open(channel, 1)[0]!.finish();
+  await clock.advance(2_000);
+  network.last.setLimit(0);
+  const [call] = open(channel, 1) as [FakeCall];
+  assert.equal(call.state, "waiting");
+  assert.equal(network.connections.length, 1, "another connection would hear the same");
+  network.last.goaway();
+  await clock.settle();
+  assert.equal(network.connections.length, 2);
+  assert.equal(call.state, "running");
+});
+
 test("capacity that comes back wakes exactly as many, in order; one that left hands on", () => {
   const { network, channel } = world({ maxConnectionsPerEndpoint: 1 });
   network.onConnect = (connection) => connection.ready(5);

@@ -1,8 +1,9 @@
 import type { Runtime, Timer } from "@dubhe/concurrency";
-import type { Connection } from "@dubhe/http2";
+import { type Connection, ErrorCode } from "@dubhe/http2";
 import type { ChannelCall, TryOpen } from "../channel.js";
 import { type BackoffCause, Dial } from "./dial.js";
 import { EndpointLease, type EndpointObserver, type EndpointUser } from "./endpoint-lease.js";
+import { type EndpointSnapshot, endpointSnapshot } from "./endpoint-snapshot.js";
 import { addressOf, authorityOf, type EndpointTarget } from "./endpoint-target.js";
 import type { CloseReason, PoolCounters, PoolEvent, PoolSettings } from "./pool-options.js";
 import { PooledConnection, type PooledConnectionOwner, type PooledState } from "./pooled-connection.js";
@@ -33,24 +34,13 @@ export interface EndpointHost {
   forget(endpoint: Endpoint): void;
 }
 
-export interface EndpointSnapshot {
-  readonly key: string;
-  readonly state: EndpointState;
-  readonly users: number;
-  readonly waiting: number;
-  readonly lastError: string | undefined;
-  readonly retryInMs: number | undefined;
-  readonly connections: readonly {
-    readonly state: PooledState["kind"];
-    readonly streams: number;
-    readonly limit: number | "none";
-    readonly ageMs: number;
-  }[];
-}
-
 /** Streams end in bursts: a connection is looked at once after this time, not at every end. Also the longest a finished process lingers. */
 const SETTLE_MS = 50;
 const ACTIVE: Life = { kind: "active" };
+/** How gRPC servers call it when they ban a client for its PINGs. */
+const TOO_MANY_PINGS = "too_many_pings";
+/** More than a thousand times the interval is as good as never. */
+const MAX_KEEPALIVE_FACTOR = 1024;
 
 /** One (address, authority, TLS identity): its connections, oldest first, and who uses them. Owned by the pool. */
 export class Endpoint implements PooledConnectionOwner {
@@ -75,9 +65,10 @@ export class Endpoint implements PooledConnectionOwner {
   /** The next look is `SETTLE_MS` away at most: asked at the end of every call. */
   #tendSoon = false;
   #distributing = false;
-  /** A connection became ready with a limit of 0: its users must hear when that is raised. */
+  /** A connection has a limit of 0: its users must hear when that is raised. */
   #held = false;
   #whenEmpty: (() => void) | undefined;
+  #keepaliveFactor = 1;
 
   constructor(host: EndpointHost, key: string, target: EndpointTarget) {
     this.#host = host;
@@ -132,26 +123,10 @@ export class Endpoint implements PooledConnectionOwner {
   }
 
   inspect(): EndpointSnapshot {
-    const now = this.#host.runtime.clock.now();
     let waiting = 0;
     for (const user of this.#users) waiting += user.user.waiting;
-    return {
-      key: this.key,
-      state: this.state,
-      users: this.#users.size,
-      waiting,
-      lastError: this.#lastError?.message,
-      retryInMs: this.retryAt === undefined ? undefined : Math.max(0, Math.round(this.retryAt - now)),
-      connections: [...this.#members, ...this.#retiring].map((member) => {
-        const limit = member.connection?.peerMaxConcurrentStreams ?? Number.POSITIVE_INFINITY;
-        return {
-          state: member.state.kind,
-          streams: member.activeStreams,
-          limit: limit === Number.POSITIVE_INFINITY ? "none" : limit,
-          ageMs: Math.round(now - member.startedAt),
-        };
-      }),
-    };
+    const now = this.#host.runtime.clock.now();
+    return endpointSnapshot(this, this.#users.size, waiting, [...this.#members, ...this.#retiring], now);
   }
 
   /** @internal Only the pool makes leases, so that an endpoint that is forgotten cannot gain users. */
@@ -192,6 +167,7 @@ export class Endpoint implements PooledConnectionOwner {
       const member = this.#members[index] as PooledConnection;
       const connection = member.connection;
       if (member.state.kind === "verifying") verifying = true;
+      if (member.held) this.#held = true;
       if (connection === undefined || connection === avoid || !member.usable) continue;
       if (member.free(call.control) <= 0) {
         ready = true;
@@ -210,11 +186,22 @@ export class Endpoint implements PooledConnectionOwner {
       return "opened";
     }
     this.#starving.add(lease);
-    if (stale !== undefined && !verifying) {
-      this.#host.counters.verifications += 1;
-      stale.verify(this.address, this.#host.settings.verifyTimeoutMs);
-    }
+    if (stale !== undefined && !verifying) this.#verify(stale);
     return ready ? "busy" : "connecting";
+  }
+
+  /** By PING, unless the peer has had enough of those: then another connection takes its place. */
+  #verify(member: PooledConnection): void {
+    if (this.#keepaliveFactor > 1 || member.connection?.mayPing !== true) return this.#retireIdle(member);
+    this.#host.counters.verifications += 1;
+    member.verify(this.address, this.#host.settings.verifyTimeoutMs);
+  }
+
+  #retireIdle(member: PooledConnection): void {
+    this.#members.splice(this.#members.indexOf(member), 1);
+    this.#retiring.add(member);
+    this.#host.counters.closedIdle += 1;
+    member.retire("idle");
   }
 
   /** Idle for so long that a middlebox may have forgotten it. */
@@ -297,6 +284,10 @@ export class Endpoint implements PooledConnectionOwner {
     info: { readonly code: number; readonly debug: string; readonly lastStreamId: number },
   ): void {
     this.#host.counters.goawaysReceived += 1;
+    if (info.code === ErrorCode.ENHANCE_YOUR_CALM && info.debug === TOO_MANY_PINGS) {
+      this.#host.counters.pingsForbidden += 1;
+      this.#keepaliveFactor = Math.min(MAX_KEEPALIVE_FACTOR, this.#keepaliveFactor * 2);
+    }
     this.#host.emit({
       kind: "goaway",
       address: this.address,
@@ -355,7 +346,8 @@ export class Endpoint implements PooledConnectionOwner {
     this.#members.push(member);
     try {
       // Shared by all who come later: it must not run in the context of the call that happened to be first.
-      member.started(runtime.detached(() => settings.connect(this.target, member)));
+      const hints = { keepaliveFactor: this.#keepaliveFactor };
+      member.started(runtime.detached(() => settings.connect(this.target, member, hints)));
     } catch (error) {
       member.destroy(error instanceof Error ? error : new Error(String(error)));
     }
@@ -443,10 +435,7 @@ export class Endpoint implements PooledConnectionOwner {
         next = Math.min(next, closeIn);
         continue;
       }
-      this.#members.splice(this.#members.indexOf(member), 1);
-      this.#retiring.add(member);
-      this.#host.counters.closedIdle += 1;
-      member.retire("idle");
+      this.#retireIdle(member);
       closed = true;
     }
     if (next !== Number.POSITIVE_INFINITY) this.#tendIn(next);

@@ -1,9 +1,22 @@
 import type { BackoffOptions, Runtime } from "@dubhe/concurrency";
-import { type Connection, type ConnectionOptions, type ConnectionSink, connect as connectHttp2 } from "@dubhe/http2";
+import {
+  CLIENT_KEEPALIVE_MS,
+  type Connection,
+  type ConnectionOptions,
+  type ConnectionSink,
+  checkConnectionOptions,
+  connect as connectHttp2,
+} from "@dubhe/http2";
 import type { EndpointTarget } from "./endpoint-target.js";
 
+/** What an endpoint has learnt that the next connection should know. */
+export interface ConnectHints {
+  /** Times its usual interval keepalive waits before a PING; doubled by each GOAWAY "too_many_pings" (gRFC A8). */
+  readonly keepaliveFactor: number;
+}
+
 /** Starts a connection and returns at once. May throw on options that make no sense. */
-export type Connector = (target: EndpointTarget, sink: ConnectionSink) => Connection;
+export type Connector = (target: EndpointTarget, sink: ConnectionSink, hints?: ConnectHints) => Connection;
 
 /** All times in milliseconds. */
 export interface PoolOptions {
@@ -16,11 +29,17 @@ export interface PoolOptions {
   readonly connectTimeoutMs?: number;
   /** A connection without streams is closed after this time. Default 300 000. */
   readonly idleTimeoutMs?: number;
-  /** A connection idle for longer is verified by PING before it carries another call. Default 30 000. */
+  /**
+   * A connection idle for longer is verified by PING before it carries another call, or replaced when the peer takes no
+   * more PINGs. Default 30 000.
+   */
   readonly verifyIdleAfterMs?: number;
   /** How long that PING may take. Default 1000. */
   readonly verifyTimeoutMs?: number;
-  /** A connection that ends sooner than this after it became ready counts as a failed connect. Default 1000. */
+  /**
+   * A connection that ends sooner than this after it became ready, by GOAWAY too, counts as a failed connect: a peer that
+   * says goodbye to everybody must not be connected in a loop. Calls that wait do not fail by it. Default 1000.
+   */
   readonly minUptimeMs?: number;
   /** Between failed connects to one endpoint. Default 100 ms doubling to 5 s, with jitter. */
   readonly backoff?: BackoffOptions;
@@ -31,9 +50,18 @@ export interface PoolOptions {
   readonly onEvent?: (event: PoolEvent) => void;
 }
 
-/** Sockets by @dubhe/http2. */
+/** Sockets by @dubhe/http2. Throws RangeError on illegal options. */
 export function http2Connector(runtime: Runtime, options: ConnectionOptions = {}): Connector {
-  return (target, sink) => connectHttp2(runtime, target, options, sink);
+  checkConnectionOptions("client", options);
+  return (target, sink, hints) =>
+    connectHttp2(runtime, target, withInterval(options, hints?.keepaliveFactor ?? 1), sink);
+}
+
+function withInterval(options: ConnectionOptions, factor: number): ConnectionOptions {
+  const { keepalive } = options;
+  if (factor === 1 || keepalive === false) return options;
+  const intervalMs = (keepalive?.intervalMs ?? CLIENT_KEEPALIVE_MS) * factor;
+  return { ...options, keepalive: { ...keepalive, intervalMs } };
 }
 
 export interface PoolSettings {
@@ -78,6 +106,8 @@ export interface PoolCounters {
   /** Sockets that are ready or finish their streams, now. */
   connectionsOpen: number;
   goawaysReceived: number;
+  /** Of these, "too_many_pings". */
+  pingsForbidden: number;
   closedIdle: number;
   verifications: number;
   verificationsFailed: number;
@@ -93,6 +123,7 @@ export function createPoolCounters(): PoolCounters {
     connectionsOpened: 0,
     connectionsOpen: 0,
     goawaysReceived: 0,
+    pingsForbidden: 0,
     closedIdle: 0,
     verifications: 0,
     verificationsFailed: 0,

@@ -1,6 +1,7 @@
 import type { Runtime } from "@dubhe/concurrency";
-import { Endpoint, type EndpointHost, type EndpointSnapshot } from "./endpoint.js";
+import { Endpoint, type EndpointHost } from "./endpoint.js";
 import type { EndpointLease, EndpointUser } from "./endpoint-lease.js";
+import type { EndpointSnapshot } from "./endpoint-snapshot.js";
 import { type EndpointTarget, endpointKey } from "./endpoint-target.js";
 import {
   createPoolCounters,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { createRuntime, systemClock } from "@dubhe/concurrency";
 import type { ListenerOptions } from "@dubhe/http2";
@@ -111,6 +112,116 @@ test(
     );
   }),
 );
+
+test(
+  "a connection that goes dead under its calls: UNAVAILABLE that says so, and the next call gets another one",
+  withLeakCheck(async () => {
+    const keepalive = { intervalMs: 60, timeoutMs: 60 };
+    await withEcho({}, async ({ port }) => {
+      // A middlebox that forgets the connections it has, and forwards new ones.
+      const sockets: Socket[] = [];
+      const middlebox = createServer((down) => {
+        const up = connect(port, "127.0.0.1");
+        sockets.push(down, up);
+        for (const [from, to] of [
+          [down, up],
+          [up, down],
+        ] as const) {
+          from.on("error", () => undefined);
+          from.on("close", () => to.destroy());
+          from.pipe(to);
+        }
+      });
+      await new Promise<void>((resolve) => middlebox.listen(0, "127.0.0.1", resolve));
+      const env = createRpcEnvironment(createRuntime());
+      const pool = new Pool(env.runtime, { http2: { keepalive } });
+      const target = { host: "127.0.0.1", port: (middlebox.address() as AddressInfo).port };
+      const client = createServiceClient(env, EchoService, createDirectChannel(pool, target));
+      try {
+        await client.unary({ text: "alive" });
+        const dead = Array.from({ length: 3 }, () => client.unary({ delayMs: 200 }, { timeoutMs: 60_000 }));
+        const settled = Promise.allSettled(dead);
+        for (const socket of [...sockets]) socket.unpipe().pause();
+        for (const result of await settled) {
+          assert.equal(result.status, "rejected");
+          const error = result.reason as RpcError;
+          assert.equal(error.code, Code.Unavailable);
+          assert.equal(error.processed, "maybe");
+          assert.match(error.message, /keepalive: the connection is dead/);
+        }
+        assert.equal((await client.unary({ text: "again" })).text, "again");
+      } finally {
+        await pool.close(0);
+        for (const socket of sockets) socket.destroy();
+        middlebox.close();
+        env.wheel.close();
+      }
+    });
+  }),
+);
+
+test(
+  "connections that reach their age under load: no call fails",
+  withLeakCheck(() =>
+    withEcho(
+      { listener: { maxConnectionAgeMs: 60, maxConnectionAgeGraceMs: 2_000 }, pool: { minUptimeMs: 1 } },
+      async ({ client, pool }) => {
+        const until = systemClock.now() + 500;
+        const caller = async (): Promise<void> => {
+          while (systemClock.now() < until) await client.unary({ text: "x", delayMs: 1 });
+        };
+        await Promise.all(Array.from({ length: 50 }, caller));
+        assert.ok(pool.counters.goawaysReceived >= 4, `${pool.counters.goawaysReceived} GOAWAYs`);
+      },
+    ),
+  ),
+);
+
+for (const graceMs of [0, 2_000]) {
+  test(
+    `a server that restarts, ${graceMs === 0 ? "killed" : "gracefully"}: idle, while calls run, while the client connects, in its backoff`,
+    withLeakCheck(() =>
+      withEcho({ pool: { backoff: { initialMs: 20, maxMs: 40 } } }, async ({ client, pool, server, port }) => {
+        const env = createRpcEnvironment(createRuntime());
+        let current = server;
+        const stop = (): Promise<void> => current.close({ graceMs });
+        const start = async (): Promise<void> => {
+          current = new RpcServer(env).add(EchoService, echoHandlers());
+          await current.listen({ host: "127.0.0.1", port });
+        };
+        const patient = { waitForReady: true, timeoutMs: 20_000 };
+        try {
+          await client.unary({ text: "before" });
+          // Idle.
+          await stop();
+          await start();
+          assert.equal((await client.unary({ text: "idle" }, patient)).text, "idle");
+          // Calls run: those that the server had begun end with it, or are finished by it.
+          const running = Array.from({ length: 20 }, (_, i) => client.unary({ text: "x", delayMs: i }, patient));
+          const settled = Promise.allSettled(running);
+          await running[0];
+          await stop();
+          for (const result of await settled) {
+            if (result.status === "rejected") assert.equal((result.reason as RpcError).code, Code.Unavailable);
+            if (graceMs > 0) assert.equal(result.status, "fulfilled");
+          }
+          // Down: those who do not wait are told so, those who wait go on when it is back, from a connect or a backoff.
+          const failed = client.unary({ text: "down" });
+          const waiting = Array.from({ length: 20 }, (_, i) => client.unary({ text: `wait ${i}` }, patient));
+          await assert.rejects(failed, { code: Code.Unavailable });
+          while (pool.counters.connectsFailed < 4) await turn();
+          await start();
+          for (const [i, call] of waiting.entries()) assert.equal((await call).text, `wait ${i}`);
+          assert.equal((await client.unary({ text: "after" })).text, "after");
+          assert.equal(pool.waitBudget.calls, 0);
+        } finally {
+          await current.close({ graceMs: 0 });
+          env.wheel.close();
+        }
+      }),
+    ),
+  );
+}
 
 test(
   "closes what is idle, and comes back when it is needed",

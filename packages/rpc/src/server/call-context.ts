@@ -52,7 +52,7 @@ export class CallContext implements HandlerContext {
     const call = this.#call;
     return call.deadline === Infinity
       ? undefined
-      : Math.max(0, call.deadline - call.connection.server.env.runtime.clock.now());
+      : Math.max(0, call.deadline - call.host.server.env.runtime.clock.now());
   }
 
   get requestHeaders(): Metadata {
@@ -71,7 +71,7 @@ export class CallContext implements HandlerContext {
   }
 
   get peer(): Peer {
-    return this.#call.connection.peer;
+    return this.#call.host.peer;
   }
 
   get values(): ContextValues {

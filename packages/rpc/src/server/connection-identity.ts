@@ -1,6 +1,5 @@
 import type { Runtime } from "@dubhe/concurrency";
-import type { Connection } from "@dubhe/http2";
-import type { PeerConnection } from "./peer.js";
+import type { PeerConnection, PeerFacts } from "./peer.js";
 
 /** What handlers hold of a connection: its identity, and the news of its end. */
 export class ConnectionIdentity implements PeerConnection {
@@ -11,11 +10,11 @@ export class ConnectionIdentity implements PeerConnection {
   readonly #runtime: Runtime;
   readonly #listeners = new Set<() => void>();
 
-  constructor(runtime: Runtime, id: number, connection: Connection) {
+  constructor(runtime: Runtime, id: number, facts: PeerFacts) {
     this.#runtime = runtime;
     this.id = id;
-    this.address = connection.remoteAddress;
-    this.secure = connection.secure;
+    this.address = facts.remoteAddress;
+    this.secure = facts.secure;
   }
 
   onClose(fn: () => void): Disposable {

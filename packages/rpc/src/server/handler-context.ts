@@ -28,7 +28,10 @@ export interface HandlerContext {
   readonly responseTrailers: Metadata;
   readonly peer: Peer;
   readonly values: ContextValues;
-  /** Sends the response headers now; else they go with the first message. Idempotent. */
+  /**
+   * Sends the response headers now; else they go with the first message. Idempotent. Nothing without gRPC's framing, where
+   * the HTTP status, which comes first, says how the call ended.
+   */
   sendHeaders(): void;
   /** Runs `fn` once when the call is over, whatever the end: undefined after success, else the status that was sent, or why none could be. */
   onDone(fn: (error: RpcError | undefined) => void): void;

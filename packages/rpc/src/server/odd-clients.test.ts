@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { connect, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { create } from "@bufbuild/protobuf";
+import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { EchoService, echoHandlers, type RpcPair, rpcPair, withLeakCheck } from "@dubhe/testing";
+import { Code } from "../code.js";
+import { RpcError } from "../rpc-error.js";
 
 interface Answer {
   readonly headers: IncomingHttpHeaders;
@@ -16,7 +20,7 @@ async function request(
   headers: OutgoingHttpHeaders,
   ...body: (Uint8Array | "end" | "open")[]
 ): Promise<Answer> {
-  const session = connect(`http://127.0.0.1:${pair.port}`);
+  const session = connect(`http://127.0.0.1:${pair.port}`, { settings: { maxHeaderListSize: 2_000 } });
   try {
     return await new Promise<Answer>((resolve, reject) => {
       const stream = session.request({
@@ -61,7 +65,7 @@ test(
   "what is not gRPC gets an HTTP status",
   withLeakCheck(async () => {
     await using pair = await echoPair();
-    assert.equal((await request(pair, { ...unary, "content-type": "application/json" })).headers[":status"], 415);
+    assert.equal((await request(pair, { ...unary, "content-type": "application/foo" })).headers[":status"], 415);
     assert.equal(
       (await request(pair, { ...unary, "content-type": "text/html" }, new Uint8Array(100_000))).headers[":status"],
       415,
@@ -114,8 +118,8 @@ const statuses: readonly {
     status: "13",
     message: /malformed grpc-timeout/,
   },
-  { name: "no message", headers: unary, body: [], status: "13", message: /no message/ },
-  { name: "two messages", headers: unary, body: [a, a], status: "13", message: /more than one/ },
+  { name: "no message", headers: unary, body: [], status: "12", message: /no message/ },
+  { name: "two messages", headers: unary, body: [a, a], status: "12", message: /more than one/ },
   { name: "half a message", headers: unary, body: [a.subarray(0, 6)], status: "13", message: /inside a message/ },
   { name: "half a prefix", headers: unary, body: [a.subarray(0, 2)], status: "13", message: /inside a message/ },
   {
@@ -187,6 +191,23 @@ for (const { name, headers, body, status, message: expected } of statuses) {
 }
 
 test(
+  "a status after a handler's headers comes in a block of its own",
+  withLeakCheck(async () => {
+    await using pair = await rpcPair();
+    pair.server.add(EchoService, {
+      unary(_request, context) {
+        context.responseHeaders.set("x-head", "1");
+        context.responseTrailers.set("x-tail", "2");
+        throw new RpcError("no", Code.Aborted);
+      },
+    });
+    const { headers, trailers } = await request(pair, unary, a);
+    assert.deepEqual([headers["x-head"], headers["x-tail"], headers["grpc-status"]], ["1", undefined, undefined]);
+    assert.deepEqual([trailers["x-head"], trailers["x-tail"], trailers["grpc-status"]], [undefined, "2", "10"]);
+  }),
+);
+
+test(
   "the content type is answered in kind, and a request in pieces of a byte is one message",
   withLeakCheck(async () => {
     await using pair = await echoPair();
@@ -230,5 +251,26 @@ test(
     while (pair.server.activeCalls > 0) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(pair.server.counters.callsFailed, 1);
     session.close();
+  }),
+);
+
+test(
+  "a status that is larger than the caller takes loses its details, and the end of its message, but never the code",
+  withLeakCheck(async () => {
+    await using pair = await rpcPair();
+    const details = [create(AnySchema, { typeUrl: "type.googleapis.com/x.Y", value: new Uint8Array(1_500) })];
+    pair.server.add(EchoService, {
+      unary: (request) => {
+        throw new RpcError("x".repeat(request.sequence), Code.NotFound, { details });
+      },
+    });
+    const { headers } = await request(pair, unary, message([0x18, 0x05]));
+    assert.deepEqual(
+      [headers["grpc-status"], headers["grpc-message"], headers["grpc-status-details-bin"]],
+      ["5", "xxxxx", undefined],
+    );
+    const long = (await request(pair, unary, message([0x18, 0x88, 0x27]))).headers; // sequence = 5 000
+    assert.equal(long["grpc-status"], "5");
+    assert.match(String(long["grpc-message"]), /^x{1500,1900}%E2%80%A6$/);
   }),
 );

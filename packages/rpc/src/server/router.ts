@@ -1,5 +1,7 @@
+import type { Registry } from "@bufbuild/protobuf";
 import { composeInterceptors, type Interceptor, type Next } from "../interceptor.js";
 import { type MethodInfo, methodsOf } from "../method.js";
+import { type MethodCodecs, methodCodecs, type Serialization, typesOf } from "../serialization.js";
 import type { AnyService, ServiceImpl } from "../service-types.js";
 import type { MessageSource } from "../stream/outbound-pump.js";
 import type { HandlerContext } from "./handler-context.js";
@@ -15,6 +17,9 @@ export interface Route {
   readonly impl: object;
   /** The interceptors around the handler; undefined when there are none. */
   readonly chain: Next | undefined;
+  readonly codecs: Readonly<Record<Serialization, MethodCodecs>>;
+  /** What `Any` may hold where messages are JSON. */
+  types(): Registry;
 }
 
 export interface ServiceKey {
@@ -25,6 +30,7 @@ export interface ServiceKey {
 }
 
 interface Registration {
+  readonly service: AnyService;
   readonly group: string;
   readonly version: string;
   readonly routes: ReadonlyMap<string, Route>;
@@ -44,6 +50,11 @@ export class Router {
   /** Grows with every change: what was resolved before may be wrong. */
   generation = 0;
   readonly #services = new Map<string, Registration[]>();
+  readonly #types: Registry | undefined;
+
+  constructor(types?: Registry) {
+    this.#types = types;
+  }
 
   /** Throws when this service, group and version are there already. */
   add<S extends AnyService>(
@@ -67,7 +78,9 @@ export class Router {
         interceptors.length === 0
           ? undefined
           : composeInterceptors(interceptors, innermost(handler as Handler, impl, method));
-      const route: Route = { method, group, version, handler: handler as Handler, impl, chain };
+      const codecs = { proto: methodCodecs(method, "proto"), json: methodCodecs(method, "json", this.#types) };
+      const types = (): Registry => typesOf(method, this.#types);
+      const route: Route = { method, group, version, handler: handler as Handler, impl, chain, codecs, types };
       routes.set(method.name, route);
     }
     // Java's stubs write sayHello where the .proto file says SayHello; dubbo-go serves both (server.go), and so do we.
@@ -75,7 +88,7 @@ export class Router {
       const other = swapFirstCase(methodName);
       if (!routes.has(other)) routes.set(other, route);
     }
-    registrations.push({ group, version, routes });
+    registrations.push({ service, group, version, routes });
     this.#services.set(name, registrations);
     this.generation++;
   }
@@ -107,6 +120,11 @@ export class Router {
       registration?.routes.get(path.slice(slash + 1)) ??
       `unknown method ${JSON.stringify(path.slice(slash + 1))} of service ${describe(name, group, version)}`
     );
+  }
+
+  /** Their descriptors, each name once: the one that was added first. */
+  descriptors(): AnyService[] {
+    return [...this.#services.values()].flatMap((registrations) => registrations.slice(0, 1).map((one) => one.service));
   }
 
   /** All services, for inspection. */

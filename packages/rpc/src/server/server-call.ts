@@ -1,30 +1,33 @@
 import type { WheelTimer } from "@dubhe/concurrency";
-import {
-  ErrorCode,
-  type HeaderBlock,
-  type HeaderTemplate,
-  type Stream,
-  type StreamEnd,
-  type StreamSink,
-} from "@dubhe/http2";
+import { ErrorCode, type HeaderBlock, type Stream, type StreamEnd, type StreamSink } from "@dubhe/http2";
 import { Code } from "../code.js";
-import { compressGzip, decompressGzip } from "../compression.js";
-import { EnvelopeReader, envelopePrefixBytes, singleMessageLength } from "../envelope.js";
+import { chooseEncoding, compress, type Encoding } from "../compression.js";
 import type { CallReply } from "../interceptor.js";
 import { appendMetadata, type Metadata } from "../metadata.js";
 import { RpcError } from "../rpc-error.js";
-import { statusFields } from "../status.js";
-import { InboundMessages, type InboundOwner } from "../stream/inbound-messages.js";
-import { MessageIterator } from "../stream/message-iterator.js";
 import { type MessageSource, OutboundPump, type OutboundTarget } from "../stream/outbound-pump.js";
 import { describeStreamEnd } from "../stream-end.js";
 import { CallContext, ServerInterceptedCall } from "./call-context.js";
-import { errorTrailers, okTrailers, type RequestHead, responseTemplates } from "./request-head.js";
+import type { CallList } from "./call-list.js";
+import type { Peer } from "./peer.js";
+import type { RequestHead } from "./request-head.js";
 import type { Route } from "./router.js";
-import type { ServerConnection } from "./server-connection.js";
+import type { RpcServer } from "./rpc-server.js";
+
+/** What a call came on, as it sees it: a connection of HTTP/2 or of HTTP/1.1. */
+export interface CallHost {
+  readonly server: RpcServer;
+  readonly peer: Peer;
+  readonly calls: CallList;
+  callEnded(call: ServerCall, error: RpcError | undefined): void;
+}
+
+/** What a call is answered on: a stream of HTTP/2, or an exchange of HTTP/1.1. */
+export type ReplyStream = Pick<Stream, "sendHeaders" | "send" | "consumed" | "reset">;
 
 /**
- * One call on a server: the sink of its stream, and what runs the handler.
+ * One call on a server: the sink of its stream, and what runs the handler. How requests and responses lie in the stream's
+ * bytes is a subclass's: `GrpcServerCall`, `PlainServerCall`.
  *
  *     receiving ──request is there──▶ running ──response, error──▶ over
  *         └──────── caller left, deadline, server stops ─────────▶ over     (the signal fires)
@@ -32,8 +35,8 @@ import type { ServerConnection } from "./server-connection.js";
  * `over` = the status was sent, or can no longer be. Streaming requests start at `running`. Fields are not `#private`: this
  * object is made for every call.
  */
-export class ServerCall implements StreamSink, InboundOwner, OutboundTarget {
-  readonly connection: ServerConnection;
+export abstract class ServerCall implements StreamSink, OutboundTarget {
+  readonly host: CallHost;
   readonly route: Route;
   readonly head: RequestHead;
   readonly block: HeaderBlock;
@@ -46,71 +49,50 @@ export class ServerCall implements StreamSink, InboundOwner, OutboundTarget {
   abortReason: RpcError | undefined = undefined;
   controller: AbortController | undefined = undefined;
   over = false;
-  private readonly stream: Stream;
-  private readonly gzip: boolean;
-  private headersSent = false;
+  /** Links of its host's list of calls. */
+  previous: ServerCall | undefined = undefined;
+  next: ServerCall | undefined = undefined;
+  protected readonly stream: ReplyStream;
+  /** Of responses that are large enough. */
+  protected readonly encoding: Encoding;
+  protected pump: OutboundPump | undefined = undefined;
   private timer: WheelTimer | undefined = undefined;
-  private reader: EnvelopeReader | undefined = undefined;
-  private request: object | undefined = undefined;
-  private packed: Uint8Array | undefined = undefined;
-  private requestMessages = 0;
-  private inbound: InboundMessages<object> | undefined = undefined;
-  private pump: OutboundPump | undefined = undefined;
+  /** Bytes of a request that is not whole. */
+  private held = 0;
   private doneListeners: ((error: RpcError | undefined) => void)[] | undefined = undefined;
 
-  constructor(connection: ServerConnection, route: Route, stream: Stream, head: RequestHead, block: HeaderBlock) {
-    this.connection = connection;
+  constructor(host: CallHost, route: Route, stream: ReplyStream, head: RequestHead, block: HeaderBlock) {
+    this.host = host;
     this.route = route;
     this.stream = stream;
     this.head = head;
     this.block = block;
-    const { options, env } = connection.server;
-    this.gzip = options.compression === "gzip" && head.acceptsGzip;
+    const { options, env } = host.server;
+    this.encoding = chooseEncoding(options.compression, head.accepted);
     const timeoutMs = Math.min(head.timeoutMs ?? Infinity, options.maxTimeoutMs ?? Infinity);
     this.deadline = timeoutMs === Infinity ? Infinity : env.runtime.clock.now() + timeoutMs;
     if (timeoutMs !== Infinity) this.timer = env.wheel.schedule(this.deadline, deadlinePassed, this);
   }
 
   /** After the stream got its sink. */
-  begin(endStream: boolean): void {
-    const { method } = this.route;
-    if (method.requestStream) {
-      const { options, env } = this.connection.server;
-      this.inbound = new InboundMessages<object>(this, method.request, options.maxReceiveBytes, env.runtime);
-      this.inbound.encoding = this.head.encoding ?? "identity";
-      if (endStream) this.inbound.end();
-      void this.run(new MessageIterator<object>(this.inbound));
-    } else if (endStream) {
-      this.requestEnded();
-    }
-  }
+  abstract begin(endStream: boolean): void;
+  abstract onData(chunk: Uint8Array, endStream: boolean): void;
+  abstract onTrailers(): void;
+  /** Ahead of the response, where the framing allows it. Idempotent. */
+  abstract sendHeaders(): void;
+  abstract readonly canWrite: boolean;
 
-  // ---- StreamSink
+  /** One encoded response. */
+  protected abstract put(payload: Uint8Array, compressed: boolean): void;
+  /** The end after success: all responses were put. */
+  protected abstract putEnd(): void;
+  /** The end with an error; it may throw. */
+  protected abstract putError(error: RpcError): void;
+  /** Drops what was received; `error` is undefined after success. */
+  protected abstract dropRequest(error: RpcError | undefined): void;
 
   onHeaders(): void {
     // Never called on a server.
-  }
-
-  onData(chunk: Uint8Array, endStream: boolean): void {
-    if (this.inbound !== undefined) {
-      this.inbound.receive(chunk);
-      if (endStream) this.inbound.end();
-      return;
-    }
-    // The one message is always wanted, so its bytes are credited as they come; the limit bounds them.
-    this.stream.consumed(chunk.length);
-    if (this.over) return;
-    try {
-      this.receiveSingle(chunk);
-    } catch (error) {
-      return this.fail(error);
-    }
-    if (endStream) this.requestEnded();
-  }
-
-  onTrailers(): void {
-    if (this.inbound !== undefined) this.inbound.end();
-    else if (!this.over) this.requestEnded();
   }
 
   onWritable(): void {
@@ -126,36 +108,18 @@ export class ServerCall implements StreamSink, InboundOwner, OutboundTarget {
     this.interrupt(new RpcError(text, Code.Canceled, { source: end.kind === "reset" ? "peer" : "transport" }));
   }
 
-  // ---- InboundOwner
-
-  consumed(bytes: number): void {
-    this.stream.consumed(bytes);
-  }
-
-  readerLeft(): void {
-    // The handler may answer without reading on; what still comes is dropped.
-  }
-
-  readerFailed(error: RpcError): void {
-    this.stop(error);
-  }
-
   // ---- OutboundTarget
-
-  get canWrite(): boolean {
-    return this.stream.writable;
-  }
 
   write(message: unknown): Promise<void> | undefined {
     if (this.over) return undefined;
-    const payload = this.route.method.response.encode(message);
-    if (!this.gzip || payload.length < (this.connection.server.options.compressMinBytes ?? 1024)) {
-      this.put(payload, 0);
+    const payload = this.head.codecs.response.encode(message);
+    if (this.encoding === "identity" || payload.length < (this.host.server.options.compressMinBytes ?? 1024)) {
+      this.put(payload, false);
       return undefined;
     }
-    const compressed = compressGzip(payload);
-    if (compressed instanceof Promise) return compressed.then((bytes) => this.put(bytes, 1));
-    this.put(compressed, 1);
+    const packed = compress(this.encoding, payload);
+    if (packed instanceof Promise) return packed.then((bytes) => this.put(bytes, true));
+    this.put(packed, true);
     return undefined;
   }
 
@@ -169,12 +133,6 @@ export class ServerCall implements StreamSink, InboundOwner, OutboundTarget {
 
   // ---- for the context
 
-  sendHeaders(): void {
-    if (this.headersSent || this.over) return;
-    this.headersSent = true;
-    this.stream.sendHeaders(this.template(), fieldsOf(this.responseHeaders), false);
-  }
-
   onDone(fn: (error: RpcError | undefined) => void): void {
     this.doneListeners ??= [];
     this.doneListeners.push(fn);
@@ -185,7 +143,7 @@ export class ServerCall implements StreamSink, InboundOwner, OutboundTarget {
   /** The server ends it: the caller gets the status and the handler's signal fires. */
   stop(error: RpcError): void {
     if (this.over) return;
-    this.sendStatus(error);
+    this.sendError(error);
     this.interrupt(error);
   }
 
@@ -194,46 +152,56 @@ export class ServerCall implements StreamSink, InboundOwner, OutboundTarget {
     this.sendHeaders();
     // First: the stream may close within the call.
     this.over = true;
-    this.stream.sendHeaders(okTrailers, fieldsOf(this.responseTrailers), true);
+    try {
+      this.putEnd();
+    } catch (failure) {
+      this.unsendable(failure);
+    }
     this.finish(undefined);
   }
 
   /** What a handler, a generator or an interceptor threw, or a request that cannot be read. */
-  private fail(cause: unknown): void {
+  protected fail(cause: unknown): void {
     if (this.over) return;
     let error = RpcError.from(cause);
     // A call that was passed on: its status is an answer, but no OK.
     if (error.code === 0) error = new RpcError(error.rawMessage, Code.Unknown, { cause });
-    if (error !== cause) this.connection.server.handlerThrew(cause, this.route);
-    this.sendStatus(error);
+    if (error !== cause) this.host.server.handlerThrew(cause, this.route);
+    this.sendError(error);
     this.finish(error);
   }
 
+  /** The request cannot be read: malformed, or above a limit. */
+  protected requestFailed(cause: unknown): void {
+    if (this.over) return;
+    const error = RpcError.from(cause, Code.Internal);
+    const { counters } = this.host.server;
+    if (error.code === Code.ResourceExhausted) counters.messagesTooLarge++;
+    else counters.messagesMalformed++;
+    this.stop(error);
+  }
+
   /** Never throws: an error that cannot be sent becomes RST_STREAM. */
-  private sendStatus(error: RpcError): void {
+  private sendError(error: RpcError): void {
     this.over = true;
     try {
-      this.writeStatus(error);
+      this.putError(error);
     } catch (failure) {
-      this.connection.server.env.runtime.report(failure, "status of a call");
-      this.stream.reset(ErrorCode.INTERNAL_ERROR);
+      this.unsendable(failure);
     }
   }
 
-  private writeStatus(error: RpcError): void {
-    let fields = statusFields(error);
-    // The error's own trailers count only where it was made; one that came from another server speaks of that.
+  private unsendable(failure: unknown): void {
+    this.host.server.env.runtime.report(failure, "end of a call");
+    this.stream.reset(ErrorCode.INTERNAL_ERROR);
+  }
+
+  /** The trailers that go with an error. Its own count only where it was made; one that came from another server speaks of that. */
+  protected errorTrailers(error: RpcError): string[] {
+    const fields: string[] = [];
     if (error.source === "local") appendMetadata(fields, error.trailers);
-    const trailers = fieldsOf(this.responseTrailers);
-    if (trailers !== undefined) fields.push(...trailers);
-    if (this.headersSent) {
-      this.stream.sendHeaders(errorTrailers, fields, true);
-    } else {
-      const headers = fieldsOf(this.responseHeaders);
-      if (headers !== undefined) fields = [...headers, ...fields];
-      this.headersSent = true;
-      this.stream.sendHeaders(this.template(), fields, true);
-    }
+    if (this.responseTrailers !== undefined) appendMetadata(fields, this.responseTrailers);
+    return fields;
   }
 
   /** The call ends against the handler's will. */
@@ -247,11 +215,9 @@ export class ServerCall implements StreamSink, InboundOwner, OutboundTarget {
     this.over = true;
     this.timer?.cancel();
     this.pump?.stop();
-    this.reader = undefined;
-    // A handler that reads on although it has answered finds the end.
-    if (error === undefined) this.inbound?.leave();
-    else this.inbound?.fail(error, true);
-    this.connection.callEnded(this, error);
+    if (this.held > 0) this.release();
+    this.dropRequest(error);
+    this.host.callEnded(this, error);
     const listeners = this.doneListeners;
     if (listeners === undefined) return;
     this.doneListeners = undefined;
@@ -259,66 +225,33 @@ export class ServerCall implements StreamSink, InboundOwner, OutboundTarget {
       try {
         listener(error);
       } catch (failure) {
-        this.connection.server.env.runtime.report(failure, "onDone of a handler's context");
+        this.host.server.env.runtime.report(failure, "onDone of a handler's context");
       }
     }
   }
 
-  // ---- the request
+  // ---- memory
 
-  private receiveSingle(chunk: Uint8Array): void {
-    const limit = this.connection.server.options.maxReceiveBytes;
-    if (this.reader === undefined && this.requestMessages === 0) {
-      const length = singleMessageLength(chunk);
-      if (length >= 0 && length <= limit) {
-        this.requestMessages = 1;
-        this.request = this.route.method.request.decode(chunk.subarray(envelopePrefixBytes), false) as object;
-        return;
-      }
-    }
-    this.reader ??= new EnvelopeReader(limit);
-    const { reader } = this;
-    reader.push(chunk);
-    for (let payload = reader.read(); payload !== undefined; payload = reader.read()) {
-      if (++this.requestMessages > 1) throw new RpcError("more than one message in the request", Code.Internal);
-      if (reader.flag === 0) this.request = this.route.method.request.decode(payload, reader.owned) as object;
-      else if (this.head.encoding === "identity")
-        throw new RpcError("compressed message without grpc-encoding", Code.Internal);
-      else this.packed = reader.owned ? payload : new Uint8Array(payload);
-    }
-    reader.settle();
+  /** UnpackOwner. */
+  get lane(): object {
+    return this.host;
   }
 
-  private requestEnded(): void {
-    if (this.reader?.incomplete === true)
-      return this.fail(new RpcError("the request ended inside a message", Code.Internal));
-    if (this.requestMessages === 0) return this.fail(new RpcError("the request has no message", Code.Internal));
-    this.reader = undefined;
-    const { request, packed } = this;
-    this.request = undefined;
-    if (packed === undefined) {
-      void this.run(request as object);
-      return;
-    }
-    this.packed = undefined;
-    void this.unpackAndRun(packed);
+  /** So many bytes of a request wait for the rest. Throws RpcError(RESOURCE_EXHAUSTED) when all calls together hold too many. */
+  protected hold(bytes: number): void {
+    const { unfinished } = this.host.server;
+    unfinished.change(bytes - this.held);
+    this.held = bytes;
   }
 
-  /** Never rejects. */
-  private async unpackAndRun(packed: Uint8Array): Promise<void> {
-    try {
-      const bytes = decompressGzip(packed, this.connection.server.options.maxReceiveBytes);
-      const whole = bytes instanceof Uint8Array ? bytes : await bytes;
-      if (!this.over) void this.run(this.route.method.request.decode(whole, true) as object);
-    } catch (error) {
-      this.fail(error);
-    }
+  protected release(): void {
+    this.hold(0);
   }
 
   // ---- the handler
 
   /** Never rejects. */
-  private async run(request: object): Promise<void> {
+  protected async run(request: object): Promise<void> {
     try {
       const { route } = this;
       const context = new CallContext(this);
@@ -333,7 +266,7 @@ export class ServerCall implements StreamSink, InboundOwner, OutboundTarget {
       }
       if (route.method.responseStream) {
         if (this.over) return;
-        this.pump = new OutboundPump(this.connection.server.env.runtime, this);
+        this.pump = new OutboundPump(this.host.server.env.runtime, this);
         this.pump.start(response as MessageSource<object>);
         return;
       }
@@ -347,18 +280,8 @@ export class ServerCall implements StreamSink, InboundOwner, OutboundTarget {
 
   /** An interceptor may have answered with other headers than the context's. */
   private adopt(reply: CallReply): void {
-    if (this.responseHeaders !== reply.headers && !this.headersSent) this.responseHeaders = reply.headers;
+    this.responseHeaders = reply.headers;
     this.responseTrailers = reply.trailers;
-  }
-
-  private put(payload: Uint8Array, flag: number): void {
-    if (this.over) return;
-    if (!this.headersSent) this.sendHeaders();
-    this.stream.sendPrefixed(flag, payload, false);
-  }
-
-  private template(): HeaderTemplate {
-    return responseTemplates[this.head.contentType ?? "application/grpc"][this.gzip ? "gzip" : "identity"];
   }
 }
 
@@ -366,7 +289,8 @@ function deadlinePassed(call: ServerCall): void {
   call.stop(new RpcError("deadline exceeded", Code.DeadlineExceeded));
 }
 
-function fieldsOf(metadata: Metadata | undefined): string[] | undefined {
+/** Undefined when there is nothing to send. */
+export function fieldsOf(metadata: Metadata | undefined): string[] | undefined {
   if (metadata === undefined || metadata.isEmpty) return undefined;
   const fields: string[] = [];
   appendMetadata(fields, metadata);

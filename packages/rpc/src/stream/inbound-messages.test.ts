@@ -27,12 +27,17 @@ function envelope(payload: Uint8Array, flag = 0): Uint8Array {
 }
 
 class Owner implements InboundOwner {
+  readonly lane = this;
   credited = 0;
   left = 0;
   failures: RpcError[] = [];
   consumed(bytes: number): void {
     assert.ok(bytes > 0);
     this.credited += bytes;
+  }
+  waitingFor = 0;
+  unfinished(bytes: number): void {
+    this.waitingFor = bytes;
   }
   readerLeft(): void {
     this.left++;

@@ -1,14 +1,19 @@
 import { type Runtime, TurnBudget } from "@dubhe/concurrency";
 import { Code } from "../code.js";
 import type { MessageCodec } from "../codec/message-codec.js";
-import { decompressGzip, type Encoding } from "../compression.js";
+import { decompress, type Encoding } from "../compression.js";
 import { EnvelopeReader } from "../envelope.js";
 import { RpcError } from "../rpc-error.js";
+import type { UnpackOwner } from "../unpack-queue.js";
 import type { MessageQueue } from "./message-iterator.js";
 
 export interface InboundOwner {
+  /** Equal for what comes from one peer: see UnpackOwner. */
+  readonly lane: object;
   /** The application used up this many bytes: credit the stream's window. */
   consumed(bytes: number): void;
+  /** So many bytes of a message that is not whole were credited already, because the application waits for it. */
+  unfinished(bytes: number): void;
   /** The application left before the end. */
   readerLeft(): void;
   /** The messages cannot be read on: malformed, or above the limit. */
@@ -23,8 +28,9 @@ interface Waiter<M> {
 const nothing: unique symbol = Symbol("nothing");
 const later: unique symbol = Symbol("later");
 
-/** Messages handed out in a row without new bytes before the turn's budget is asked. */
-const freeRun = 32;
+/** Messages handed out in a row without new bytes are, so many together, one item of the turn's budget. */
+const budgetRun = 16;
+const budgetRuns = 8;
 
 /**
  * The messages of one direction of a stream, from the network's side (`receive`, `end`, `fail`) to an iterator's (`next`,
@@ -38,7 +44,7 @@ const freeRun = 32;
  * for what came while somebody waits (else a message larger than the window would never be whole). So an application that
  * does not read holds one window of bytes.
  */
-export class InboundMessages<M> implements MessageQueue<M> {
+export class InboundMessages<M> implements MessageQueue<M>, UnpackOwner {
   encoding: Encoding = "identity";
   readonly #owner: InboundOwner;
   readonly #codec: MessageCodec;
@@ -57,6 +63,7 @@ export class InboundMessages<M> implements MessageQueue<M> {
   #run = 0;
   #arrived = 0;
   #credited = 0;
+  #unfinished = 0;
 
   constructor(owner: InboundOwner, codec: MessageCodec, maxBytes: number, runtime: Runtime) {
     this.#owner = owner;
@@ -64,6 +71,15 @@ export class InboundMessages<M> implements MessageQueue<M> {
     this.#maxBytes = maxBytes;
     this.#runtime = runtime;
     this.#reader = new EnvelopeReader(maxBytes);
+  }
+
+  get lane(): object {
+    return this.#owner.lane;
+  }
+
+  /** Nobody takes what is left. */
+  get over(): boolean {
+    return this.#state === "left" || this.#over;
   }
 
   receive(chunk: Uint8Array): void {
@@ -92,20 +108,25 @@ export class InboundMessages<M> implements MessageQueue<M> {
     this.#error = error;
     if (now) {
       this.#reader.clear();
+      this.#credit(this.#arrived);
       this.#busy = false;
     }
     this.#serve();
   }
 
   next(): Promise<IteratorResult<M, undefined>> {
-    if (this.#waiters.length === 0 && !this.#busy) {
-      const message = this.#advance();
-      if (message !== nothing && message !== later) return Promise.resolve({ done: false, value: message });
-    }
+    const message = this.poll();
+    if (message !== undefined) return Promise.resolve({ done: false, value: message });
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
       this.#serve();
     });
+  }
+
+  poll(): M | undefined {
+    if (this.#waiters.length > 0 || this.#busy) return undefined;
+    const message = this.#advance();
+    return message === nothing || message === later ? undefined : message;
   }
 
   /** The application wants no more: whoever waits gets `done`. */
@@ -143,6 +164,7 @@ export class InboundMessages<M> implements MessageQueue<M> {
         return;
       } else if (this.#state === "open") {
         this.#credit(this.#arrived);
+        this.#tellUnfinished();
         return;
       } else if (this.#error !== undefined && !this.#over) {
         this.#over = true;
@@ -155,21 +177,21 @@ export class InboundMessages<M> implements MessageQueue<M> {
   }
 
   #shift(): Waiter<M> {
-    if (this.#waiters.length === 1) {
-      const waiter = this.#waiters[0] as Waiter<M>;
-      this.#waiters.length = 0;
-      return waiter;
-    }
-    return this.#waiters.shift() as Waiter<M>;
+    // Unlike shift and `length = 0`, pop keeps the array's memory.
+    return (this.#waiters.length === 1 ? this.#waiters.pop() : this.#waiters.shift()) as Waiter<M>;
   }
 
   /** The next message; or `nothing` here; or `later`, when `#serve` will be called again. */
   #advance(): M | typeof nothing | typeof later {
     if (this.#state === "left") return nothing;
-    if (++this.#run > freeRun && this.#state !== "failed" && !(this.#budget ??= new TurnBudget(this.#runtime)).take()) {
-      this.#busy = true;
-      this.#runtime.clock.nextTurn(() => this.#resume());
-      return later;
+    if (++this.#run > budgetRun && this.#state !== "failed") {
+      this.#run = 1;
+      this.#budget ??= new TurnBudget(this.#runtime, { items: budgetRuns });
+      if (!this.#budget.take()) {
+        this.#busy = true;
+        this.#runtime.clock.nextTurn(() => this.#resume());
+        return later;
+      }
     }
     try {
       const payload = this.#reader.read();
@@ -191,7 +213,7 @@ export class InboundMessages<M> implements MessageQueue<M> {
     if (this.encoding === "identity") {
       throw new RpcError("compressed message on a stream without grpc-encoding", Code.Internal, { source: "peer" });
     }
-    const result = decompressGzip(payload, this.#maxBytes);
+    const result = decompress(this.encoding, payload, this.#maxBytes, this);
     if (result instanceof Uint8Array) return this.#codec.decode(result, true) as M;
     this.#busy = true;
     result.then(
@@ -228,7 +250,15 @@ export class InboundMessages<M> implements MessageQueue<M> {
     this.#state = "failed";
     this.#error = error;
     this.#reader.clear();
+    this.#credit(this.#arrived);
     this.#owner.readerFailed(error);
+  }
+
+  #tellUnfinished(): void {
+    const bytes = this.#reader.pending;
+    if (bytes === this.#unfinished) return;
+    this.#unfinished = bytes;
+    this.#owner.unfinished(bytes);
   }
 
   #credit(upTo: number): void {

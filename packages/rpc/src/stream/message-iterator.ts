@@ -2,6 +2,8 @@
 export interface MessageQueue<M> {
   /** Several may wait; they are served in order. */
   next(): Promise<IteratorResult<M, undefined>>;
+  /** The next message if it is here already and nobody waits before. */
+  poll?(): M | undefined;
   /** The reader wants no more. Idempotent. */
   leave(): void;
 }
@@ -19,6 +21,11 @@ export class MessageIterator<M> implements AsyncIterableIterator<M, undefined>, 
 
   next(): Promise<IteratorResult<M, undefined>> {
     return this.#messages.next();
+  }
+
+  /** @internal What `next` would give, if that is here already. */
+  poll(): M | undefined {
+    return this.#messages.poll?.();
   }
 
   return(): Promise<IteratorResult<M, undefined>> {

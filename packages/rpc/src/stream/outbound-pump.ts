@@ -14,8 +14,9 @@ export interface OutboundTarget {
 /** Messages to send: a generator, an array, anything that `for await` takes. */
 export type MessageSource<M> = AsyncIterable<M> | Iterable<M>;
 
-/** As many messages in a row before the turn's budget is asked. */
-const freeRun = 32;
+/** As many messages in a row are one item of the turn's budget: to ask it costs a reading of the clock and a turn of the loop. */
+const budgetRun = 16;
+const budgetRuns = 8;
 
 /**
  * Draws messages from a user's iterator into a stream, only while the stream takes them. It is an async function, so that
@@ -84,9 +85,11 @@ export class OutboundPump {
         const written = target.write(result.value);
         if (written !== undefined) await written;
         if (this.#stopped) return;
-        if (run > freeRun && !(budget ??= new TurnBudget(this.#runtime)).take()) {
+        if (run < budgetRun) continue;
+        run = 0;
+        budget ??= new TurnBudget(this.#runtime, { items: budgetRuns });
+        if (!budget.take()) {
           await new Promise<void>((resolve) => this.#runtime.clock.nextTurn(resolve));
-          run = 0;
           if (this.#stopped) return;
         }
       }

@@ -8,7 +8,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
  * Describes the file hello.proto.
  */
 export const file_hello = /*@__PURE__*/
-  fileDesc("CgtoZWxsby5wcm90bxIFaGVsbG8iFAoETmFtZRIMCgRuYW1lGAEgASgJIhgKCEdyZWV0aW5nEgwKBHRleHQYASABKAkyXwoMSGVsbG9TZXJ2aWNlEiUKBUhlbGxvEgsuaGVsbG8uTmFtZRoPLmhlbGxvLkdyZWV0aW5nEigKBENoYXQSCy5oZWxsby5OYW1lGg8uaGVsbG8uR3JlZXRpbmcoATABYgZwcm90bzM");
+  fileDesc("CgtoZWxsby5wcm90bxIFaGVsbG8iFAoETmFtZRIMCgRuYW1lGAEgASgJIhgKCEdyZWV0aW5nEgwKBHRleHQYASABKAkyZAoMSGVsbG9TZXJ2aWNlEioKBUhlbGxvEgsuaGVsbG8uTmFtZRoPLmhlbGxvLkdyZWV0aW5nIgOQAgESKAoEQ2hhdBILLmhlbGxvLk5hbWUaDy5oZWxsby5HcmVldGluZygBMAFiBnByb3RvMw");
 
 /**
  * Describes the message hello.Name.

@@ -1,8 +1,10 @@
 import { checkApplicationName, type DiscoveryOptions } from "@dubhe/discovery";
 import type { Interceptor, PoolOptions, ClientOptions as RpcClientOptions } from "@dubhe/rpc";
+import type { AppTlsOptions } from "./app-tls.js";
+import type { TlsOptions } from "./client-tls.js";
+import { checkHttp2Keys } from "./http2-options.js";
 import { keysOf, rejectUnknownKeys } from "./option-keys.js";
 import type { RegistryInput } from "./registry-config.js";
-import type { TlsOptions } from "./target.js";
 
 /** Names of the built-in balancers; `p2c-ewma` is the default. */
 export type BalancerName = "p2c-ewma" | "weighted-random" | "round-robin";
@@ -19,6 +21,11 @@ export interface AppOptions {
   readonly balancer?: BalancerName;
   /** For every client of the App, around the client's own. First = outermost. */
   readonly interceptors?: readonly Interceptor[];
+  /**
+   * Connect to the providers that are found by name over TLS, and how; also the default for `https://` addresses. Default:
+   * in clear text. It is for all providers: registries do not say who speaks TLS.
+   */
+  readonly tls?: AppTlsOptions;
   /** How views, watches and metadata behave; all times in ms. A view without calls for 10 minutes is no longer watched. */
   readonly discovery?: DiscoveryOptions;
   /** Connections and waiting calls; all times in ms. At most 4 connections per endpoint; 100 000 calls or 64 MiB wait. */
@@ -30,7 +37,7 @@ export interface ClientOptions extends Omit<RpcClientOptions, "control" | "appli
   readonly providedBy?: string | readonly string[];
   /** Calls this address instead of discovering one: `tri://host:port`, `https://host:port`, `unix:/path`. */
   readonly url?: string | URL;
-  /** With `url`: connect over TLS, and how. */
+  /** With `url`: connect over TLS, and how. Default: for `https://` as the App does. */
   readonly tls?: TlsOptions;
   /** Default: the App's. */
   readonly balancer?: BalancerName;
@@ -42,7 +49,15 @@ const balancerNames: readonly string[] = [
   "round-robin",
 ] satisfies readonly BalancerName[];
 
-const appKeys = keysOf<AppOptions>({ name: 1, registry: 1, balancer: 1, interceptors: 1, discovery: 1, pool: 1 });
+const appKeys = keysOf<AppOptions>({
+  name: 1,
+  registry: 1,
+  balancer: 1,
+  interceptors: 1,
+  tls: 1,
+  discovery: 1,
+  pool: 1,
+});
 
 const discoveryKeys = keysOf<DiscoveryOptions>({
   idleMs: 1,
@@ -83,6 +98,10 @@ export const rpcClientKeys: readonly string[] = keysOf<Omit<RpcClientOptions, "c
   headers: 1,
   interceptors: 1,
   maxReceiveBytes: 1,
+  serialization: 1,
+  typeRegistry: 1,
+  unary: 1,
+  httpGet: 1,
   compression: 1,
   compressMinBytes: 1,
   waitForReady: 1,
@@ -101,6 +120,7 @@ export function checkAppOptions(options: AppOptions): void {
   checkApplicationName(options.name);
   checkGroup("createApp's discovery", options.discovery, discoveryKeys);
   checkGroup("createApp's pool", options.pool, poolKeys);
+  checkHttp2Keys("createApp's pool", options.pool?.http2);
   checkBalancer(options.balancer);
 }
 
@@ -108,7 +128,7 @@ export function checkClientOptions(options: ClientOptions): void {
   rejectUnknownKeys("app.client", options, clientKeys);
   if (options.tls !== undefined && options.url === undefined) {
     throw new TypeError(
-      "app.client takes tls only together with url; without, the providers' own addresses are called",
+      "app.client takes tls only together with url; for providers that are found by name give it to createApp",
     );
   }
   if (options.url !== undefined && options.providedBy !== undefined)

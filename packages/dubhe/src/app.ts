@@ -22,7 +22,9 @@ import {
   checkAppOptions,
   checkClientOptions,
 } from "./app-options.js";
+import { httpsTarget, type ProviderTarget, providerTarget } from "./app-tls.js";
 import { ChannelCache } from "./channel-cache.js";
+import { ClientTlsSources } from "./client-tls.js";
 import type { AppInspection } from "./inspection.js";
 import { liveCount } from "./live-count.js";
 import { MetadataClient } from "./metadata/metadata-fetcher.js";
@@ -30,7 +32,7 @@ import { configureRegistries } from "./registry-config.js";
 import { Server } from "./server.js";
 import type { ServerOptions } from "./server-options.js";
 import { sharedOwner } from "./shared-owner.js";
-import { parseTarget } from "./target.js";
+import { parseTarget, type TargetTls } from "./target.js";
 
 /** What happens in an App, for logs and metrics. */
 export type AppEvent = ({ readonly from: "discovery" } & DiscoveryEvent) | ({ readonly from: "pool" } & PoolEvent);
@@ -76,6 +78,9 @@ class LiveApp implements App {
   readonly #pool: Pool;
   readonly #registries: readonly Registry[];
   readonly #loopback: boolean;
+  readonly #tls: ClientTlsSources;
+  readonly #target: ProviderTarget;
+  readonly #httpsTls: TargetTls | undefined;
   readonly #metadata: MetadataClient;
   readonly #discovery: ServiceDiscoveryRegistry;
   readonly #services: ChannelCache<ServiceChannel>;
@@ -95,7 +100,10 @@ class LiveApp implements App {
     this.#registries = configured.map(({ registry }) => registry);
     this.#loopback = configured.every(({ loopback }) => loopback);
     this.#pool = new Pool(this.#runtime, { ...options.pool, onEvent: (event) => this.#tellPool(event) });
-    this.#metadata = new MetadataClient(this.#env, this.#pool);
+    this.#tls = new ClientTlsSources(this.#runtime);
+    this.#target = providerTarget(options.tls, this.#tls);
+    this.#httpsTls = httpsTarget(options.tls, this.#tls);
+    this.#metadata = new MetadataClient(this.#env, this.#pool, this.#target);
     const idleMs = options.discovery?.idleMs ?? defaultIdleMs;
     this.#discovery = new ServiceDiscoveryRegistry(this.#runtime, {
       registries: this.#registries,
@@ -217,11 +225,14 @@ class LiveApp implements App {
       ...(applications === undefined ? undefined : { providedBy: applications }),
     };
     const key = JSON.stringify([ref.service, group, version, applications ?? null, balancer]);
-    return this.#services.handle(key, () => new ServiceChannel(this.#discovery, this.#pool, ref, balancer));
+    return this.#services.handle(
+      key,
+      () => new ServiceChannel(this.#discovery, this.#pool, this.#target, ref, balancer),
+    );
   }
 
   #directChannel(url: string | URL, tls: ClientOptions["tls"]): Channel {
-    const target = parseTarget(url, tls);
+    const target = parseTarget(url, tls === undefined ? undefined : this.#tls.target(tls), this.#httpsTls);
     return this.#direct.handle(endpointKey(target), () => createDirectChannel(this.#pool, target));
   }
 
@@ -241,11 +252,18 @@ class ServiceChannel implements Channel {
   readonly #lease: ReturnType<ServiceDiscoveryRegistry["subscribe"]>;
   readonly #channel: ClusterChannel;
 
-  constructor(discovery: ServiceDiscoveryRegistry, pool: Pool, ref: ServiceRefInit, balancer: BalancerName) {
+  constructor(
+    discovery: ServiceDiscoveryRegistry,
+    pool: Pool,
+    target: ProviderTarget,
+    ref: ServiceRefInit,
+    balancer: BalancerName,
+  ) {
     const lease = discovery.subscribe(ref, { whileUsed: true });
     this.#lease = lease;
     this.#channel = new ClusterChannel(lease.view, pool, {
       balancer: balancerNamed(balancer),
+      target: ({ instance, host, port }) => target({ application: instance.application, host, port }),
       onCall: () => lease.touch(),
     });
   }

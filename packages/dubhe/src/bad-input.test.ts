@@ -29,6 +29,15 @@ for (const [options, says] of [
     { name: "shop", registry: "memory:", pool: { maxConnectionsPerEndpoint: -1 } },
     /maxConnectionsPerEndpoint of createApp's pool is a number of 0 or more, not -1/,
   ],
+  [
+    { name: "shop", registry: "memory:", pool: { http2: { keepAlive: false } } },
+    /unknown option "keepAlive" of createApp's pool's http2. Did you mean "keepalive"/,
+  ],
+  [
+    { name: "shop", registry: "memory:", pool: { http2: { keepalive: { interval: 5 } } } },
+    /unknown option "interval" of createApp's pool's http2.keepalive. Did you mean "intervalMs"/,
+  ],
+  [{ name: "shop", registry: "memory:", pool: { http2: { stallGraceMs: -1 } } }, /stallGraceMs must be an integer/],
 ] as const) {
   test(`createApp(${JSON.stringify(options)}) says what to write`, () => {
     assert.throws(() => createApp(options as unknown as Parameters<typeof createApp>[0]), says);

@@ -8,9 +8,10 @@ import {
   Pool,
 } from "@dubhe/rpc";
 import { type ClientOptions, rpcClientKeys } from "./app-options.js";
+import { ClientTlsSources, type TlsOptions } from "./client-tls.js";
 import { liveCount } from "./live-count.js";
 import { rejectUnknownKeys } from "./option-keys.js";
-import { parseTarget, type TlsOptions } from "./target.js";
+import { parseTarget } from "./target.js";
 
 export interface DirectClientOptions extends Omit<ClientOptions, "providedBy" | "url" | "balancer"> {
   /** Connect over TLS, and how. `https://` alone verifies by the system's certificates. */
@@ -45,7 +46,7 @@ export function makeDirectClient<S extends AnyService>(
 ): Client<S> & AsyncDisposable {
   rejectUnknownKeys("createClient", options, [...rpcClientKeys, "tls"]);
   const { tls, ...rpcOptions } = options;
-  const endpoint = parseTarget(target, tls);
+  const endpoint = parseTarget(target, tls === undefined ? undefined : new ClientTlsSources(runtime).target(tls));
   const env = createRpcEnvironment(runtime);
   const pool = new Pool(runtime, { idleTimeoutMs });
   const channel = createDirectChannel(pool, endpoint);

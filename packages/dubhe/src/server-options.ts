@@ -1,23 +1,34 @@
-import type { ConnectionOptions, ServerTlsOptions } from "@dubhe/http2";
-import type { RpcServerOptions, ServiceOptions as RpcServiceOptions } from "@dubhe/rpc";
+import type { ConnectionOptions, ListenerOptions } from "@dubhe/http2";
+import type { ReflectionOptions, RpcServerOptions, ServiceOptions as RpcServiceOptions } from "@dubhe/rpc";
 import { parseHostPort } from "./advertised-address.js";
+import { checkHttp2Keys } from "./http2-options.js";
 import { keysOf, rejectUnknownKeys } from "./option-keys.js";
+import { checkServerTls, type ServerTls } from "./server-tls.js";
+import { unixPath } from "./target.js";
 
 /** All optional. */
 export interface ServerOptions extends RpcServerOptions {
   /**
    * `host:port`, `:port` or `host`. Default: all addresses (with the embedded registry 127.0.0.1), port 50051, or any free
    * one when that is taken. Port 0: any free one. A port that is named and taken is an error.
+   *
+   * Or `unix:/path/of.sock`: a Unix socket. It is in no registry, and its file goes when the server closes; one that a killed
+   * process left is replaced.
    */
   readonly listen?: string;
+  /** Permissions of the Unix socket, such as 0o660: who may write may connect. Default: by the umask, mostly the owner alone. */
+  readonly socketMode?: number;
+  /** SO_REUSEPORT: further processes may listen on the same port, and the kernel spreads connections. Node 22.12, 23.1 and later. */
+  readonly reusePort?: boolean;
   /**
    * What consumers are told: `host`, `host:port` or `:port`. What it leaves out comes from `DUBBO_IP_TO_REGISTRY` and
    * `DUBBO_PORT_TO_REGISTRY`, else from the address that the server is bound to; bound to all, it is 127.0.0.1 with the
    * embedded registry and otherwise the first IPv4 address of an interface that is not internal.
    */
   readonly advertise?: string;
-  readonly tls?: ServerTlsOptions;
-  readonly http2?: ConnectionOptions;
+  /** Serve TLS alone. `certFile` and `keyFile` are read again while it runs, every 10 s. */
+  readonly tls?: ServerTls;
+  readonly http2?: ConnectionOptions & Pick<ListenerOptions, "maxConnections" | "maxHandshakes">;
   /**
    * `confirmed` (default): `start` resolves when every registry has confirmed, and rejects after 10 s without, having
    * taken everything back. `background`: `start` resolves when the port is open, and registration goes on by itself.
@@ -29,6 +40,13 @@ export interface ServerOptions extends RpcServerOptions {
   readonly tag?: string;
   /** Further metadata of the instance. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Serve `grpc.health.v1.Health`: see `Server.health`. Default true. */
+  readonly health?: boolean;
+  /**
+   * Serve `grpc.reflection.v1` and `v1alpha`, by which grpcurl and other tools find the services and their types. Default
+   * true; `{ files }` names further files to tell of, such as those of types within `Any`.
+   */
+  readonly reflection?: boolean | ReflectionOptions;
 }
 
 export interface ServiceOptions extends RpcServiceOptions {
@@ -40,6 +58,8 @@ export interface ServiceOptions extends RpcServiceOptions {
 
 const serverKeys = keysOf<ServerOptions>({
   listen: 1,
+  socketMode: 1,
+  reusePort: 1,
   advertise: 1,
   tls: 1,
   http2: 1,
@@ -47,26 +67,55 @@ const serverKeys = keysOf<ServerOptions>({
   weight: 1,
   tag: 1,
   metadata: 1,
+  health: 1,
+  reflection: 1,
   interceptors: 1,
   maxReceiveBytes: 1,
   maxTimeoutMs: 1,
   compression: 1,
   compressMinBytes: 1,
+  maxUnfinishedBytes: 1,
+  typeRegistry: 1,
+  http1: 1,
   onHandlerError: 1,
 });
+
+const listenerKeys = keysOf<Pick<ListenerOptions, "maxConnections" | "maxHandshakes">>({
+  maxConnections: 1,
+  maxHandshakes: 1,
+});
+
+const reflectionKeys = keysOf<ReflectionOptions>({ files: 1 });
 
 const serviceKeys = keysOf<ServiceOptions>({ group: 1, version: 1, interceptors: 1, params: 1, weight: 1 });
 
 /** Throws a TypeError that names what is wrong. */
 export function checkServerOptions(options: ServerOptions): void {
   rejectUnknownKeys("createServer", options, serverKeys);
-  const { weight, registration } = options;
+  checkHttp2Keys("createServer", options.http2, listenerKeys);
+  const { weight, registration, health, reflection } = options;
+  if (health !== undefined && typeof health !== "boolean")
+    throw new TypeError(`health is true or false, not ${String(health)}`);
+  if (typeof reflection === "object" && reflection !== null)
+    rejectUnknownKeys("createServer's reflection", reflection, reflectionKeys);
+  else if (reflection !== undefined && typeof reflection !== "boolean")
+    throw new TypeError(`reflection is true, false or { files }, not ${String(reflection)}`);
   checkWeight(weight);
-  if (options.listen !== undefined) parseHostPort(options.listen, "listen");
+  if (options.listen !== undefined) parseListen(options.listen);
+  if (options.tls !== undefined) checkServerTls(options.tls);
+  if (options.socketMode !== undefined && !(options.socketMode >= 0 && options.socketMode <= 0o777))
+    throw new TypeError(`socketMode is the permissions of a file, such as 0o660, not ${options.socketMode}`);
   if (options.advertise !== undefined) parseHostPort(options.advertise, "advertise");
   if (registration !== undefined && registration !== "confirmed" && registration !== "background") {
     throw new TypeError(`registration is "confirmed" or "background", not "${String(registration)}"`);
   }
+}
+
+/** Throws a TypeError that says what to write. */
+export function parseListen(
+  text: string,
+): { readonly path: string } | { readonly host: string; readonly port: number | undefined } {
+  return text.startsWith("unix:") ? { path: unixPath(text) } : parseHostPort(text, "listen");
 }
 
 export function checkServiceOptions(options: ServiceOptions): void {

@@ -1,14 +1,23 @@
 import type { ApplicationRegistration, ServiceDiscoveryRegistry, ServiceInfoInit } from "@dubhe/discovery";
-import type { BoundAddress, ListenAddress } from "@dubhe/http2";
-import { type AnyService, methodsOf, type RpcEnvironment, RpcServer, type ServiceImpl } from "@dubhe/rpc";
+import type { BoundAddress } from "@dubhe/http2";
+import {
+  type AnyService,
+  addHealth,
+  addReflection,
+  Health,
+  methodsOf,
+  type RpcEnvironment,
+  RpcServer,
+  type ServiceImpl,
+} from "@dubhe/rpc";
 import { MetadataServiceV2 } from "../gen/metadata_service_v2_pb.js";
-import { type AdvertisedAddress, advertisedAddress, parseHostPort } from "./advertised-address.js";
+import { type AdvertisedAddress, advertisedAddress } from "./advertised-address.js";
 import { metadataServiceVersion } from "./metadata/metadata-fetcher.js";
 import { metadataService } from "./metadata/metadata-service.js";
+import { listenAsAsked } from "./server-listen.js";
 import { checkServerOptions, checkServiceOptions, type ServerOptions, type ServiceOptions } from "./server-options.js";
+import { checkServerTls, ServerCertificates, type ServerTls } from "./server-tls.js";
 
-/** dubbo-java's and dubbo-go's default Triple port. */
-const defaultPort = 50_051;
 const registrationTimeoutMs = 10_000;
 /** A push reaches consumers 0.5 s after deregistration; until then they go on calling. */
 const leaveMs = 1_500;
@@ -31,6 +40,12 @@ export type ServerState = "idle" | "starting" | "started" | "closing" | "closed"
 
 /** Serves Triple and gRPC on one port, and is found by name if it belongs to an App. */
 export class Server implements AsyncDisposable {
+  /**
+   * What it answers to `grpc.health.v1`: for itself (""), for each service by interface name, and where group or version are
+   * set also by Dubbo's service key, `group/interface:version`. All SERVING until `close` begins; "" only from `start` on.
+   * `set` overrides. With `health: false` it is kept, but not served.
+   */
+  readonly health: Health;
   readonly #env: RpcEnvironment;
   readonly #options: ServerOptions;
   readonly #home: ServerHome | undefined;
@@ -38,6 +53,7 @@ export class Server implements AsyncDisposable {
   readonly #services = new Map<string, ServiceInfoInit>();
   #state: ServerState = "idle";
   #bound: BoundAddress | undefined;
+  #certificates: ServerCertificates | undefined;
   #advertised: AdvertisedAddress | undefined;
   #registration: ApplicationRegistration | undefined;
   readonly #stopStart = new AbortController();
@@ -50,6 +66,10 @@ export class Server implements AsyncDisposable {
     this.#options = options;
     this.#home = home;
     this.#rpc = new RpcServer(env, options);
+    const { health = true, reflection = true } = options;
+    this.health = health ? addHealth(this.#rpc) : new Health(env.runtime);
+    this.health.setStandard("", "NOT_SERVING");
+    if (reflection) addReflection(this.#rpc, reflection === true ? {} : reflection);
     if (home !== undefined) {
       const key = { group: home.application, version: metadataServiceVersion };
       this.#rpc.add(MetadataServiceV2, metadataService(home.discovery.metadataStore), key);
@@ -60,9 +80,10 @@ export class Server implements AsyncDisposable {
     return this.#state;
   }
 
-  /** `host:port` that consumers are told, once started. */
+  /** `host:port` that consumers are told, once started; `unix:/path` of one on a Unix socket, of which nobody is told. */
   get address(): string {
     const address = this.#advertised;
+    if (address === undefined && this.#bound?.port === 0) return `unix:${this.#bound.host}`;
     if (address === undefined) throw new Error("the server has no address before start() has resolved");
     return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
   }
@@ -76,6 +97,11 @@ export class Server implements AsyncDisposable {
     const { params, weight, ...rpcOptions } = options;
     this.#rpc.add(service, implementation, rpcOptions);
     const { group = "", version = "" } = options;
+    // Even before start() has resolved: consumers may be told of this server before it knows that it is registered, and
+    // dubbo-go drops a provider whose service is NOT_SERVING for 30 s.
+    this.health
+      .setStandard(service.typeName, "SERVING")
+      .setStandard(serviceKey(service.typeName, group, version), "SERVING");
     this.#services.set(`${group}/${service.typeName}:${version}`, {
       name: service.typeName,
       group,
@@ -103,7 +129,7 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Leaves gracefully: deregisters, goes on serving for 1.5 s, says GOAWAY, lets calls finish for `graceMs` (default
+   * Leaves gracefully: says NOT_SERVING, deregisters, goes on serving for 1.5 s, says GOAWAY, lets calls finish for `graceMs` (default
    * 10 000), closes the port. Idempotent; always resolves.
    */
   close(options: { readonly graceMs?: number } = {}): Promise<void> {
@@ -115,7 +141,19 @@ export class Server implements AsyncDisposable {
     return this.close();
   }
 
+  /**
+   * New certificates for connections from now on; connections go on. Without options the files are read again, as happens by
+   * itself every `reloadMs`. Whether clients need a certificate (`requestCert`) stays as it was. Throws, and keeps what is in
+   * use, when they are unusable.
+   */
+  reloadTls(tls?: ServerTls): void {
+    if (this.#certificates === undefined) throw new Error("the server has no TLS, or has not started");
+    if (tls !== undefined) checkServerTls(tls);
+    this.#certificates.reload(tls);
+  }
+
   inspect(): unknown {
+    const { counters, http2, listeners } = this.#rpc.inspect();
     return {
       state: this.#state,
       bound: this.#bound ?? null,
@@ -123,9 +161,13 @@ export class Server implements AsyncDisposable {
       services: [...this.#services.keys()],
       connections: this.#rpc.connections.size,
       activeCalls: this.#rpc.activeCalls,
+      tls: this.#inspectTls(),
+      health: Object.fromEntries(this.health.all()),
       registration: this.#registration?.state.value ?? null,
       problems: this.#registration?.problems() ?? [],
-      counters: { ...this.#rpc.counters },
+      counters,
+      http2,
+      listeners,
     };
   }
 
@@ -134,18 +176,23 @@ export class Server implements AsyncDisposable {
       const bound = await this.#listen();
       this.#bound = bound;
       this.#stopStart.signal.throwIfAborted();
-      this.#advertised = advertisedAddress({
-        advertise: this.#options.advertise,
-        boundHost: bound.host,
-        boundPort: bound.port,
-        loopback: this.#home?.loopback ?? false,
-        env: this.#home?.env ?? {},
-      });
-      if (this.#home !== undefined) await this.#register(this.#home, this.#advertised);
+      // Only those who see the same file system can reach a Unix socket: it is not for a registry.
+      if (bound.port !== 0) {
+        this.#advertised = advertisedAddress({
+          advertise: this.#options.advertise,
+          boundHost: bound.host,
+          boundPort: bound.port,
+          loopback: this.#home?.loopback ?? false,
+          env: this.#home?.env ?? {},
+        });
+        if (this.#home !== undefined) await this.#register(this.#home, this.#advertised);
+      }
       this.#stopStart.signal.throwIfAborted();
       this.#state = "started";
+      this.health.setStandard("", "SERVING");
     } catch (error) {
       if (this.#closing === undefined) {
+        this.#certificates?.close();
         await this.#registration?.[Symbol.asyncDispose]();
         await this.#rpc.close({ graceMs: 0 });
         this.#state = "closed";
@@ -156,23 +203,18 @@ export class Server implements AsyncDisposable {
   }
 
   async #listen(): Promise<BoundAddress> {
-    const { listen, tls, http2 } = this.#options;
-    const asked = listen === undefined ? undefined : parseHostPort(listen, "listen");
-    const host = asked?.host || (this.#home?.loopback ? "127.0.0.1" : undefined);
-    const options = { ...http2, ...(tls === undefined ? undefined : { tls }) };
-    const at = (port: number): ListenAddress => ({ port, ...(host === undefined ? undefined : { host }) });
-    try {
-      return await this.#rpc.listen(at(asked?.port ?? defaultPort), options);
-    } catch (error) {
-      const taken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
-      if (taken && asked?.port === undefined) return await this.#rpc.listen(at(0), options);
-      const where = `${host ?? "*"}:${asked?.port ?? defaultPort}`;
-      if (taken)
-        throw new Error(`cannot listen on ${where}: the port is in use. Name another one, or 0 for any free one.`, {
-          cause: error,
-        });
-      throw new Error(`cannot listen on ${where}: ${(error as Error).message}`, { cause: error });
-    }
+    const { tls } = this.#options;
+    const certificates = tls === undefined ? undefined : new ServerCertificates(this.#env.runtime, tls);
+    const bound = await listenAsAsked(this.#rpc, this.#options, certificates?.current, this.#home?.loopback ?? false);
+    this.#certificates = certificates;
+    certificates?.start((renewed) => this.#rpc.replaceTls(renewed));
+    return bound;
+  }
+
+  #inspectTls(): unknown {
+    if (this.#certificates === undefined) return null;
+    const failure = this.#rpc.lastTlsFailure;
+    return { ...this.#certificates.inspect(), lastFailure: failure ?? null };
   }
 
   async #register(home: ServerHome, { host, port }: AdvertisedAddress): Promise<void> {
@@ -211,9 +253,11 @@ export class Server implements AsyncDisposable {
     // In the background one registry may have confirmed though another one has not.
     const isKnown = this.#state === "started" && this.#registration !== undefined && this.#services.size > 0;
     this.#state = "closing";
+    this.health.shutDown();
     this.#stopStart.abort();
     // It may be about to register; wait until it has seen that it must not.
     await this.#starting?.catch(() => {});
+    this.#certificates?.close();
     await this.#registration?.[Symbol.asyncDispose]();
     if (isKnown) await this.#pause(leaveMs);
     await this.#rpc.close({ graceMs });
@@ -231,4 +275,9 @@ export class Server implements AsyncDisposable {
     const port = this.#advertised?.port ?? 0;
     return Array.from(this.#services.values(), (service) => ({ ...service, port }));
   }
+}
+
+/** As dubbo-go and dubbo-java write it, and ask for its health. */
+function serviceKey(service: string, group: string, version: string): string {
+  return `${group === "" ? "" : `${group}/`}${service}${version === "" ? "" : `:${version}`}`;
 }

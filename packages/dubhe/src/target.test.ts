@@ -11,20 +11,28 @@ for (const [text, target] of [
   ["tri://[::1]:50051", { host: "::1", port: 50051 }],
   ["unix:/run/greet.sock", { path: "/run/greet.sock" }],
   ["unix:///run/greet.sock", { path: "/run/greet.sock" }],
+  ["unix:greet.sock", { path: "greet.sock" }],
 ] as const) {
   test(`${text} is a target`, () => assert.deepEqual(parseTarget(text), target));
 }
 
 test("tri:// is over TLS when TLS options are given", () => {
-  assert.deepEqual(parseTarget("tri://a:1", { rejectUnauthorized: false }), {
+  assert.deepEqual(parseTarget("tri://a:1", { tls: { rejectUnauthorized: false } }), {
     host: "a",
     port: 1,
     tls: { rejectUnauthorized: false },
   });
 });
 
+test("https:// is verified as the App says, unless the client says otherwise", () => {
+  const [ofApp, own] = [{ tls: { ca: "app" } }, { tls: { ca: "own" } }];
+  assert.deepEqual(parseTarget("https://a", undefined, ofApp), { host: "a", port: 443, ...ofApp });
+  assert.deepEqual(parseTarget("https://a", own, ofApp), { host: "a", port: 443, ...own });
+  assert.deepEqual(parseTarget("tri://a:1", undefined, ofApp), { host: "a", port: 1 });
+});
+
 test("the server name of TLS is of the target, so that it tells connections apart", () => {
-  assert.deepEqual(parseTarget("https://10.0.0.1:1", { servername: "a.example" }), {
+  assert.deepEqual(parseTarget("https://10.0.0.1:1", { tls: {}, servername: "a.example" }), {
     host: "10.0.0.1",
     port: 1,
     tls: {},
@@ -43,6 +51,7 @@ for (const [text, says] of [
   ["tri://a:1?timeout=5", /must end after the port/],
   ["tri://u:p@a:1", /takes no user name/],
   ["unix:", /no path/],
+  ["unix://greet.sock", /has a host; write unix:\/greet\.sock, or unix:greet\.sock/],
 ] as const) {
   test(`"${text}" is refused with what to write instead`, () => {
     assert.throws(

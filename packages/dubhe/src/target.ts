@@ -1,20 +1,19 @@
 import { didYouMean } from "@dubhe/discovery";
-import type { ClientTlsOptions } from "@dubhe/http2";
 import type { EndpointTarget } from "@dubhe/rpc";
 
-/** TLS of a client, as node:tls takes it; ALPN is ours. */
-export type TlsOptions = ClientTlsOptions & {
-  /** SNI, and the name the certificate must be for. Default: the host. */
-  readonly servername?: string;
-};
+/** TLS of a target, made by `ClientTlsSources`. */
+export type TargetTls = Pick<EndpointTarget, "tls" | "servername">;
+
+/** Verified by the system's certificates. */
+const publicTls: TargetTls = { tls: {} };
 
 const schemes = ["tri", "http", "https", "unix"] as const;
 
 /**
- * `tri://host:port` (or `http://`): HTTP/2 in plain text. `https://host:port`: over TLS. `unix:/path/of.sock`: a Unix
- * socket. With `tls` given, `tri://` is over TLS too. Throws a TypeError that says what to write.
+ * `tri://host:port` (or `http://`): HTTP/2 in plain text. `https://host:port`: over TLS, as `httpsTls` says. `unix:path` or
+ * `unix:///absolute/path`: a Unix socket. With `tls` given, all are over TLS. Throws a TypeError that says what to write.
  */
-export function parseTarget(target: string | URL, tls?: TlsOptions): EndpointTarget {
+export function parseTarget(target: string | URL, tls?: TargetTls, httpsTls: TargetTls = publicTls): EndpointTarget {
   const text = String(target);
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined || !(schemes as readonly string[]).includes(scheme)) {
@@ -22,11 +21,7 @@ export function parseTarget(target: string | URL, tls?: TlsOptions): EndpointTar
       scheme === undefined || /^[^:]*:\d+/.test(text) ? ` Did you mean "tri://${text}"?` : didYouMean(scheme, schemes);
     throw new TypeError(`"${text}" is no target; write tri://host:port, https://host:port or unix:/path.${hint}`);
   }
-  if (scheme === "unix") {
-    const path = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
-    if (path === "") throw new TypeError(`"${text}" has no path; write unix:/path/of.sock.`);
-    return { path, ...secured(tls) };
-  }
+  if (scheme === "unix") return { path: unixPath(text), ...tls };
   // Node's URL knows hosts and ports only of the special schemes.
   const url = parse(text.replace(/^[^:]*:/, "http:"), text);
   if (url.username !== "" || url.password !== "")
@@ -39,13 +34,18 @@ export function parseTarget(target: string | URL, tls?: TlsOptions): EndpointTar
     if (!/:80$/.test(text)) throw new TypeError(`"${text}" has no port; write tri://${url.hostname}:50051.`);
   }
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  return { host, port: port ?? 80, ...secured(tls ?? (scheme === "https" ? {} : undefined)) };
+  return { host, port: port ?? 80, ...(tls ?? (scheme === "https" ? httpsTls : undefined)) };
 }
 
-function secured(options: TlsOptions | undefined): Pick<EndpointTarget, "tls" | "servername"> | undefined {
-  if (options === undefined) return undefined;
-  const { servername, ...tls } = options;
-  return { tls, ...(servername === undefined ? undefined : { servername }) };
+/** gRPC's name syntax (naming.md): `unix:path`, `unix:/path`, `unix:///path`. */
+export function unixPath(text: string): string {
+  const path = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
+  if (path === "") throw new TypeError(`"${text}" has no path; write unix:/path/of.sock.`);
+  if (path.startsWith("//"))
+    throw new TypeError(
+      `"${text}" has a host; write unix:${path.slice(1)}, or unix:${path.slice(2)} for a relative path.`,
+    );
+  return path;
 }
 
 function parse(text: string, original: string): URL {

@@ -14,6 +14,7 @@ import {
   type RpcEnvironment,
 } from "@dubhe/rpc";
 import { MetadataServiceV2 } from "../../gen/metadata_service_v2_pb.js";
+import type { ProviderTarget } from "../app-tls.js";
 import { fromMessage } from "./metadata-message.js";
 
 /** The version under which every Dubbo 3 peer serves MetadataService V2. */
@@ -30,13 +31,13 @@ export class MetadataClient {
   readonly #env: RpcEnvironment;
   readonly #channels: Shared<string, DirectChannel>;
 
-  constructor(env: RpcEnvironment, pool: Pool) {
+  constructor(env: RpcEnvironment, pool: Pool, target: ProviderTarget) {
     this.#env = env;
     this.#channels = new Shared(env.runtime, {
       lingerMs,
       open: async (key) => {
-        const [host, port] = JSON.parse(key) as [string, number];
-        return createDirectChannel(pool, { host, port });
+        const [application, host, port] = JSON.parse(key) as [string, string, number];
+        return createDirectChannel(pool, target({ application, host, port }));
       },
       close: async (channel) => channel.close(),
     });
@@ -55,7 +56,10 @@ export class MetadataClient {
           "let the provider set metadata-service-protocol: tri, or metadata-type: remote",
       );
     }
-    using channel = await this.#channels.acquire(JSON.stringify([instance.host, params.port]), signal);
+    using channel = await this.#channels.acquire(
+      JSON.stringify([instance.application, instance.host, params.port]),
+      signal,
+    );
     const client = createServiceClient(this.#env, MetadataServiceV2, channel.resource, {
       group: instance.application,
       version: metadataServiceVersion,

@@ -7,8 +7,13 @@ import { StepFailed, Trial } from "./lib/trial.mjs";
 /** In order; the quick ones first. */
 const CELLS = [
   "direct-go",
+  "triple-unary",
   "grpc-go",
   "grpc-go-tls",
+  "grpc-go-pings",
+  "grpc-interop",
+  "grpc-interop-tls",
+  "health",
   "nacos-go-provider",
   "nacos-dubhe-provider",
   "embedded",

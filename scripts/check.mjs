@@ -7,7 +7,9 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const bin = (name) => join(here, "..", "node_modules", ".bin", process.platform === "win32" ? `${name}.cmd` : name);
-const sources = ["packages", "interop", "bench", "examples", "scripts"].filter((d) => existsSync(d));
+const sources = ["packages", "attacks", "bench", "conformance", "examples", "fuzz", "interop", "scripts"].filter((d) =>
+  existsSync(d),
+);
 
 const steps = {
   format: {

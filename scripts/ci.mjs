@@ -12,6 +12,10 @@ const SUITES = [
   ["generate", "npm run generate -- --check", 120],
   ["test", "npm test", 180],
   ["h2spec", "npm run h2spec", 240],
+  ["conformance", "npm run conformance", 400],
+  ["fuzz", "npm run fuzz", 240],
+  ["attacks", "npm run attacks", 480],
+  ["vanishing peers", "node interop/netns/run.mjs", 240],
   ["start", "npm start", 60],
   // A provider that misbehaves must be noticed: exit status 1, and neither 0 nor a crash.
   ...FAULTS.map((fault) => [`fault ${fault}`, `npm start -- --fault ${fault} --duration 4; [ $? -eq 1 ]`, 60]),

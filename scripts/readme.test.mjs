@@ -45,6 +45,43 @@ test("the README's first service runs as printed", async () => {
   assert.deepEqual(end, { code: 0, signal: null }, "it ends by itself");
 });
 
+test("the README's curl lines work as printed", async () => {
+  const elsewhere = String(await freePort());
+  const moved = (text) => text.replaceAll("50051", elsewhere);
+  const server = new Child("serve.mjs", process.execPath, ["--input-type=module"], {
+    cwd: join(repository, "examples", "first"),
+    input: "pipe",
+  });
+  try {
+    server.process.stdin.end(moved(read("examples/first/serve.mjs")));
+    await server.waitFor(/serving at /);
+    const lines = readme.match(/^curl .*$/gm);
+    const answers = [];
+    for (const line of lines) {
+      const curl = new Child("curl", "sh", ["-c", moved(line)]);
+      assert.deepEqual(await curl.wait(20_000), { code: 0, signal: null }, curl.tail());
+      answers.push(curl.stdout);
+    }
+    assert.deepEqual(answers, ['{"text":"hello curl"}', '{"text":"hello GET"}']);
+  } finally {
+    server.process.kill();
+    await server.exited;
+  }
+});
+
+test("the program in docs/protocols.md runs as printed", async () => {
+  const elsewhere = String(await freePort());
+  const text = /```js\n([\s\S]*?)```/.exec(read("docs/protocols.md"))[1].replaceAll("50051", elsewhere);
+  const child = new Child("protocols", process.execPath, ["--input-type=module"], {
+    cwd: join(repository, "examples", "first"),
+    input: "pipe",
+  });
+  child.process.stdin.end(text);
+  const end = await child.wait(30_000);
+  assert.equal(child.stdout, "hello JSON by GET\n", child.tail());
+  assert.deepEqual(end, { code: 0, signal: null }, "it ends by itself");
+});
+
 const children = (folder) => readdirSync(join(repository, folder)).map((name) => `${folder}/${name}`);
 const documents = [
   ...["README.md", "CONTRIBUTING.md"],

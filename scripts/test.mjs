@@ -1,4 +1,4 @@
-// Runs every compiled test of packages/, bench/ and examples/ and the tests of scripts/ and interop/ that need only Node.
+// Runs every compiled test of packages/, bench/ and examples/ and those tests of the other folders that need only Node.
 // (Node 20's runner takes no globs, so the list is made here.)
 // Usage: node scripts/test.mjs [path-part ...]   only files whose path contains one of the parts; --flags go to node --test
 import { spawn } from "node:child_process";
@@ -19,7 +19,7 @@ const compiled = ["packages", "bench", "examples"]
   .flatMap(below)
   .filter((f) => /\/dist\/.*\.test\.js$/.test(f) && hasSource(f));
 /** interop/nacos/contract.test.mjs needs a Nacos server: interop/nacos/run.mjs starts one and runs it. */
-const plain = ["scripts", "interop"]
+const plain = ["attacks", "bench", "conformance", "fuzz", "interop", "scripts"]
   .flatMap(below)
   .filter((f) => f.endsWith(".test.mjs") && !f.endsWith("/contract.test.mjs"));
 const files = [...compiled, ...plain].filter((f) => parts.length === 0 || parts.some((p) => f.includes(p))).sort();

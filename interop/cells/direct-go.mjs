@@ -20,6 +20,13 @@ export async function run(trial) {
       calls: [...FOUR_KINDS, ...failures],
     }),
   );
+  await trial.step("dubbo-go provider", "is called by Dubhe with JSON", () =>
+    dubheCalls(trial, {
+      where: { url: `tri://127.0.0.1:${toGo.port}`, serialization: "json" },
+      peer: /^dubbo-go go-direct/,
+      calls: [...FOUR_KINDS, ...failures],
+    }),
+  );
 
   const provider = await startProvider(trial, "dubhe provider", { service: "greet", app: "dubhe-direct" });
   const toDubhe = await trial.tap("dubbo-go to Dubhe", { port: provider.port });
@@ -28,6 +35,13 @@ export async function run(trial) {
       where: { url: `tri://127.0.0.1:${toDubhe.port}` },
       peer: /^dubhe dubhe-direct/,
       calls: [...FOUR_KINDS, ...failures.slice(0, 2), "unknown-method", "deadline"],
+    }),
+  );
+  await trial.step("dubbo-go client", "calls Dubhe with JSON", () =>
+    dubboGoCalls(trial, binary, {
+      where: { url: `tri://127.0.0.1:${toDubhe.port}`, serialization: "json" },
+      peer: /^dubhe dubhe-direct/,
+      calls: [...FOUR_KINDS, ...failures.slice(0, 2)],
     }),
   );
 }

@@ -1,5 +1,6 @@
 // A Dubhe consumer for the interop cells: one line of JSON a call (greet) or case (echo); exit status 0 when all went as expected.
 // node consumer.mjs --service greet|echo (--url tri://h:p | --registry URL [--app NAME]) [--group G] [--version V] [--calls a,b] [--tls-ca F]
+//                  [--unary grpc|triple] [--serialization proto|json] [--compression gzip]
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createApp, createClient } from "dubhe";
@@ -21,6 +22,9 @@ const { values: flags } = parseArgs({
     repeat: { type: "string", default: "1" },
     pause: { type: "string", default: "0" },
     "tls-ca": { type: "string" },
+    unary: { type: "string" },
+    serialization: { type: "string" },
+    compression: { type: "string" },
   },
 });
 
@@ -28,6 +32,9 @@ const service = flags.service === "greet" ? GreetService : EchoService;
 const options = {
   group: flags.group,
   version: flags.version,
+  ...(flags.unary && { unary: flags.unary }),
+  ...(flags.serialization && { serialization: flags.serialization }),
+  ...(flags.compression && { compression: flags.compression, compressMinBytes: 0 }),
   ...(flags["tls-ca"] && { tls: { ca: readFileSync(flags["tls-ca"]), servername: "localhost" } }),
 };
 const app = flags.registry && createApp({ name: flags.app, registry: flags.registry });

@@ -1,13 +1,15 @@
 // A Dubhe provider for the interop cells. Prints "READY <port>" once it serves and its registrations are confirmed; ends on
 // SIGTERM, or when its stdin closes, by the graceful way.
-// node provider.mjs --service greet|echo [--listen 127.0.0.1:0] [--registry URL --app NAME] [--group G] [--version V] [--tls-cert F --tls-key F]
+// node provider.mjs --service greet|echo|test [--listen 127.0.0.1:0] [--registry URL --app NAME] [--group G] [--version V] [--tls-cert F --tls-key F]
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createApp, createServer } from "dubhe";
 import { GreetService } from "../gen/greet_pb.js";
+import { TestService } from "../gen/grpc/testing/test_pb.js";
 import { EchoService } from "../gen/interop/echo/v1/echo_pb.js";
 import { echoService } from "./echo-service.mjs";
 import { greetService } from "./greet-service.mjs";
+import { testService } from "./test-service.mjs";
 
 const { values: flags } = parseArgs({
   options: {
@@ -28,6 +30,7 @@ const app = flags.registry && createApp({ name: flags.app, registry: flags.regis
 const server = app ? app.createServer(options) : createServer(options);
 const identity = { group: flags.group, version: flags.version };
 if (flags.service === "greet") server.add(GreetService, greetService(`dubhe ${flags.app}`), identity);
+else if (flags.service === "test") server.add(TestService, testService, identity);
 else server.add(EchoService, echoService, identity);
 await server.start();
 console.log(`READY ${server.address.split(":").at(-1)}`);

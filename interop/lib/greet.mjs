@@ -21,12 +21,12 @@ export async function dubheCalls(trial, { where, identity = {}, peer, calls = FO
 }
 
 /** The dubbo-go client calls. */
-export async function dubboGoCalls(trial, binary, { where, identity = {}, peer, calls = FOUR_KINDS }) {
+export async function dubboGoCalls(trial, binary, { where, identity = {}, peer, calls = FOUR_KINDS, timeout = "5s" }) {
   const flags = Object.entries(where).flatMap(([name, value]) => [`--${name}`, value]);
   const child = trial.start(
     "dubbo-go client",
     binary,
-    ["client", ...flags, ...identityFlags(identity), "--calls", calls.join(","), "--timeout", "5s"],
+    ["client", ...flags, ...identityFlags(identity), "--calls", calls.join(","), "--timeout", timeout],
     {
       cwd: trial.folder(),
     },

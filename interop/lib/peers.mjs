@@ -8,7 +8,7 @@ const peers = join(interop, "peers");
 const builds = new Map();
 
 /** Builds a peer once a run; with warm caches this takes a second. */
-function build(name, fn) {
+export function build(name, fn) {
   if (!builds.has(name)) {
     builds.set(
       name,

@@ -1,6 +1,8 @@
 // The server that h2spec is run against: answers every request 200 with a small body.
-// Usage: node scripts/h2spec/server.mjs --port P [--host H] [--tls-cert FILE --tls-key FILE]; prints "READY <port>".
+// Usage: node scripts/h2spec/server.mjs --port P [--host H] [--tls-cert FILE --tls-key FILE] [--http1]; prints "READY <port>".
+// With --http1 the same port speaks HTTP/1.1, as an RPC server's does.
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { createRuntime } from "@dubhe/concurrency";
 import { createListener, HeaderTemplate } from "@dubhe/http2";
@@ -11,6 +13,7 @@ const { values } = parseArgs({
     host: { type: "string", default: "127.0.0.1" },
     "tls-cert": { type: "string" },
     "tls-key": { type: "string" },
+    http1: { type: "boolean", default: false },
   },
 });
 const tls =
@@ -22,7 +25,15 @@ const OK = new HeaderTemplate([":status", "200", "content-type", "text/plain"]);
 const BODY = new TextEncoder().encode("hello, h2spec\n");
 
 const ignore = () => undefined;
-const listener = createListener(createRuntime(), tls === undefined ? {} : { tls }, () => ({
+const http1 = createServer((_, response) => response.end());
+// node:http would answer 400 before it closes, which h2spec takes for the head of a frame.
+http1.on("clientError", (_, socket) => socket.destroy());
+function onHttp1(socket) {
+  http1.emit("connection", socket);
+  socket.resume();
+}
+const options = { ...(tls && { tls }), ...(values.http1 && { onHttp1 }) };
+const listener = createListener(createRuntime(), options, () => ({
   onReady: ignore,
   onCapacity: ignore,
   onDraining: ignore,

@@ -1,0 +1,31 @@
+import { PATH } from "../lib/echo.mjs";
+
+const HEAD = `POST ${PATH}Unary HTTP/1.1\r\nHost: attacked\r\nContent-Type: application/json\r\nX-A: ${"b".repeat(100)}\r\n`;
+const FORMS = {
+  "headers byte by byte": (second) => HEAD.slice(second, second + 1),
+  "a header a second": (second) => (second === 0 ? HEAD : `X-${second}: b\r\n`),
+  "one request, then a part of another": (second) => (second === 0 ? `GET / HTTP/1.1\r\nHost: a\r\n\r\nPO` : ""),
+};
+const NAMES = Object.keys(FORMS);
+
+export const attack = {
+  title: "slowloris on the HTTP/1.1 door: headers byte by byte and one by one; 300 connections",
+  slowMs: 12_500,
+  run: (t) =>
+    t.each(
+      300,
+      async (peer, index) => {
+        const name = NAMES[index % NAMES.length];
+        for (let second = 0; !t.over && !peer.closed; second++) {
+          peer.send(Buffer.from(FORMS[name](second)));
+          await t.sleep(1_000);
+        }
+        if (peer.closed && !t.over) t.note(`stopped: ${name}`);
+      },
+      { raw: () => {} },
+    ),
+  // The third has the 60 s of an idle connection.
+  stopped: NAMES.slice(0, 2),
+  silent: "the socket is closed: HTTP/1.1 has no GOAWAY",
+  counters: ["http1Accepted"],
+};

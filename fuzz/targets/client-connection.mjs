@@ -1,0 +1,3 @@
+import { connectionTarget } from "../lib/connection-target.mjs";
+
+export const { run, seeds, mutate, maxLength, covers } = connectionTarget("client");

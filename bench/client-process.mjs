@@ -1,19 +1,29 @@
-// The client of one cell, in its own process. Tells the command over IPC when the measured window begins and ends, then
-// the result. Usage: client-process.mjs SUBJECT SCENARIO TARGET-JSON BUDGET-JSON
-import { runClosedLoop } from "./lib/closed-loop.mjs";
-import { scenarioNamed } from "./scenarios.mjs";
-import { seen } from "./subjects/subject.mjs";
+// The client of one cell, in its own process. Usage: client-process.mjs SUBJECT load|occupy JSON
+import { runLoad } from "./lib/load.mjs";
+import { occupy } from "./lib/occupy.mjs";
+import { answer, say } from "./lib/talk.mjs";
+import { RUNS } from "./scenarios.mjs";
+import { seen, subjectNamed } from "./subjects/subject.mjs";
 
-const [name, scenarioName, target, budget] = process.argv.slice(2);
-process.on("disconnect", () => process.exit());
-
+const [name, task, text] = process.argv.slice(2);
 const { connect } = await import(`./subjects/${name}/client.mjs`);
-const subject = await connect(JSON.parse(target));
-const result = await runClosedLoop(scenarioNamed(scenarioName), subject, JSON.parse(budget), (edge) => {
-  process.send({ kind: "edge", edge });
-});
-if (seen.started < result.calls && scenarioName !== "ping-pong") {
-  result.errors++;
-  result.firstError ??= "the interceptor has not seen every call";
+if (task === "occupy") {
+  answer(await occupy(connect, JSON.parse(text)));
+  say("ready");
+} else {
+  answer();
+  const job = JSON.parse(text);
+  const subjects = [];
+  for (let i = 0; i < job.connections; i++) {
+    const subject = await connect(job.target);
+    await subject.unary();
+    subjects.push(subject);
+  }
+  const result = await runLoad(RUNS[job.run], subjects, job, (edge) => say(edge));
+  const everyCall = job.run !== "ping-pong" && job.run !== "shared-streams" && job.run !== "fire";
+  if (everyCall && !subjectNamed(name).bare && seen.started < result.calls) {
+    result.errors++;
+    result.firstError ??= "the interceptor has not seen every call";
+  }
+  say("result", { result });
 }
-process.send({ kind: "result", result }, () => process.exit());

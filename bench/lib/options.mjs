@@ -1,21 +1,31 @@
 import { parseArgs } from "node:util";
-import { SCENARIOS } from "../scenarios.mjs";
+import { SECTIONS } from "../sections/index.mjs";
 import { SUBJECTS } from "../subjects/subject.mjs";
 
+const NAMES = SECTIONS.map(({ name }) => name);
 const HELP = `Usage: npm run bench -- [options]
 
-  --rounds N    how often each scenario is measured with each subject (default 5)
-  --only LIST   names of scenarios and subjects, separated by commas
-                scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}
-                subjects: ${SUBJECTS.join(", ")}
-  --quick       one short round: shows that everything runs, within a minute; the figures mean little
-  --out FILE    where the report goes. Default: RESULTS.md of a complete run, the terminal else
+  --rounds N      how often each section is measured, growth and memory excepted (default 3)
+  --only LIST     names of sections and subjects, separated by commas; "growth" is all of growth-*
+  --without LIST  likewise; grpc-go where there is no go, h2load,cores where there is no h2load
+  --quick         one short round: shows that everything runs, within two minutes; the figures mean little
+  --out FILE      where the report goes. Default: RESULTS.md of a complete run, the terminal else
+  --profile DIR   CPU profiles of the measured windows, of every process that is Node; the figures then mean little
   --help
+
+sections: ${NAMES.join(", ")}
+subjects: ${SUBJECTS.map(({ name }) => name).join(", ")}
 `;
 
 /** CPU time is the client's; wall-clock time bounds it where the client mostly waits. */
-const THOROUGH = { warmCpuMs: 3_000, warmWallMs: 10_000, cpuMs: 1_000, wallMs: 5_000 };
-const QUICK = { warmCpuMs: 500, warmWallMs: 1_000, cpuMs: 300, wallMs: 700 };
+const THOROUGH = {
+  budget: { warmCpuMs: 2_200, warmWallMs: 6_000, cpuMs: 1_000, wallMs: 3_000 },
+  shortBudget: { warmCpuMs: 1_200, warmWallMs: 2_500, cpuMs: 600, wallMs: 1_500 },
+};
+const QUICK = {
+  budget: { warmCpuMs: 300, warmWallMs: 500, cpuMs: 200, wallMs: 400 },
+  shortBudget: { warmCpuMs: 200, warmWallMs: 400, cpuMs: 150, wallMs: 300 },
+};
 
 export function readOptions(args) {
   const { values } = parseArgs({
@@ -23,8 +33,10 @@ export function readOptions(args) {
     options: {
       rounds: { type: "string" },
       only: { type: "string", default: "" },
+      without: { type: "string", default: "" },
       quick: { type: "boolean", default: false },
       out: { type: "string" },
+      profile: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -32,25 +44,39 @@ export function readOptions(args) {
     console.log(HELP);
     process.exit();
   }
-  const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
+  const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds wants a whole number from 1 on");
-  const only = values.only.split(",").filter((name) => name !== "");
-  const names = SCENARIOS.map(({ name }) => name);
-  for (const name of only) {
-    if (!names.includes(name) && !SUBJECTS.includes(name)) throw new Error(`--only: no scenario or subject ${name}`);
-  }
-  const chosen = (all) => (all.some((name) => only.includes(name)) ? all.filter((name) => only.includes(name)) : all);
-  const scenarios = SCENARIOS.filter(({ name }) => chosen(names).includes(name));
+  const only = namesIn("--only", values.only);
+  const without = namesIn("--without", values.without);
+  const chosen = (all) => {
+    const wanted = all.some((name) => only.includes(name)) ? all.filter((name) => only.includes(name)) : all;
+    return wanted.filter((name) => !without.includes(name));
+  };
+  const sections = chosen(NAMES);
   return {
     given: args,
     rounds,
-    scenarios,
-    subjects: chosen(SUBJECTS),
-    budget: values.quick ? QUICK : THOROUGH,
+    sections: SECTIONS.filter(({ name }) => sections.includes(name)),
+    subjects: chosen(SUBJECTS.map(({ name }) => name)),
+    quick: values.quick,
+    ...(values.quick ? QUICK : THOROUGH),
     out: values.out,
+    profiles: values.profile,
     /** Warm enough to be held against the bars. */
-    judged: !values.quick,
+    judged: !values.quick && values.profile === undefined,
     /** Worth keeping as the results. */
-    complete: !values.quick && only.length === 0,
+    complete: !values.quick && values.profile === undefined && only.length === 0 && without.length === 0,
   };
+}
+
+function namesIn(option, list) {
+  const known = [...NAMES, ...SUBJECTS.map(({ name }) => name)];
+  return list
+    .split(",")
+    .filter((name) => name !== "")
+    .flatMap((name) => {
+      const meant = name === "growth" ? NAMES.filter((one) => one.startsWith("growth-")) : [name];
+      if (!meant.every((one) => known.includes(one))) throw new Error(`${option}: no section or subject ${name}`);
+      return meant;
+    });
 }

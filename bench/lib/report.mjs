@@ -1,111 +1,82 @@
-import { SCENARIOS } from "../scenarios.mjs";
-import { judge } from "./bars.mjs";
-import { median, spread } from "./statistics.mjs";
+import { figure, number, range, table, times } from "./table.mjs";
 
-const number = (value, digits = 0) =>
-  Number.isNaN(value)
-    ? "-"
-    : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-const micros = (value) => number(value, value < 100 ? 2 : 0);
-const times = (value) => `${number(value, 1)}x`;
-const range = ({ min, max }, format) => `${format(min)} to ${format(max)}`;
+/** A factor below one is Dubhe's disadvantage: "at most 8x the reference's" reads better than "0.125x". */
+const wanted = ({ least, most, other }) =>
+  most !== undefined ? `<= ${figure(most)}` : least < 1 ? `<= ${figure(1 / least)}x ${other}'s` : `${figure(least)}x`;
+const found = (bar, value) =>
+  bar.most !== undefined ? figure(value) : bar.least < 1 ? `${figure(1 / value)}x` : times(value);
 
-function row(cells) {
-  return `| ${cells.join(" | ")} |`;
-}
-
-function scenarioSection(scenario, bySubject) {
-  const head = [
-    "subject",
-    "calls/s",
-    "least to most",
-    "client CPU µs",
-    "server CPU µs",
-    "both µs",
-    "both / Dubhe's",
-    "p50 µs",
-    "p99 µs",
-  ];
-  if (scenario.registry) head.push("connections");
-  head.push("errors");
-  const dubhe = bySubject.get("dubhe") ?? [];
-  const measured = [...bySubject].filter(([, results]) => results.length > 0);
-  const rows = measured.map(([subject, results]) => {
-    const of = (key) => results.map((result) => result[key]);
-    const rate = spread(of("callsPerSecond"));
-    const factors = dubhe.slice(0, results.length).map((result, i) => results[i].cpuMicros / result.cpuMicros);
-    const cells = [
-      subject,
-      number(rate.median),
-      range(rate, number),
-      micros(median(of("clientMicros"))),
-      micros(median(of("serverMicros"))),
-      micros(median(of("cpuMicros"))),
-      dubhe.length === 0 ? "-" : times(median(factors)),
-      number(median(of("p50Micros"))),
-      number(median(of("p99Micros"))),
-    ];
-    if (scenario.registry) cells.push(number(median(results.map((result) => result.connections.accepted))));
-    cells.push(number(of("errors").reduce((sum, errors) => sum + errors, 0)));
-    return row(cells);
-  });
-  return [
-    `## ${scenario.title} (\`${scenario.name}\`)`,
-    "",
-    `One call = ${scenario.call}.`,
-    "",
-    row(head),
-    row(head.map((_, i) => (i === 0 ? "---" : "---:"))),
-    ...rows,
-    "",
-  ];
-}
-
-function barsSection(verdicts) {
+function barLines(verdicts) {
   if (verdicts.length === 0) return [];
+  const rows = verdicts.map((bar) => {
+    const { median, min, max } = bar.factor;
+    const ends = [found(bar, min), found(bar, max)];
+    if (bar.least < 1) ends.reverse();
+    return [
+      bar.what,
+      bar.other ?? "",
+      wanted(bar),
+      found(bar, median),
+      min === max ? "" : ends.join(" to "),
+      bar.held ? "held" : "MISSED",
+      bar.aim === undefined ? "" : `${times(bar.aim)}: ${bar.aimed ? "reached" : "not reached"}`,
+    ];
+  });
   return [
     "## Bars",
     "",
-    row(["bar", "median of the rounds", "least to most", "verdict"]),
-    row(["---", "---:", "---:", "---"]),
-    ...verdicts.map((bar) =>
-      row([
-        bar.what,
-        times(bar.factor.median),
-        range(bar.factor, times),
-        bar.held ? "held" : `MISSED (${bar.atLeast}x)`,
-      ]),
-    ),
+    "How many times better than the other Dubhe is to be, and is: the median over the rounds of the ratio within a round.",
     "",
+    ...table(["what", "other", "target", "measured", "least to most", "verdict", "aim"], rows),
   ];
 }
 
-/** @param {{ command: string, startedAt: Date, machine: object, versions: Record<string, string>, rounds: number, budget: object, pinning: object | undefined, cells: Map, judged: boolean }} run */
+/**
+ * @param {{ command: string, startedAt: Date, tookMs: number, machine: object, versions: Record<string, string>, rounds: number, budget: object,
+ *   pinning: object | undefined, sections: readonly object[], verdicts: readonly object[] }} run  a section: its title, name, loads, results, lines
+ */
 export function report(run) {
-  const { machine, budget, cells } = run;
+  const { machine, budget, pinning } = run;
   const pinned =
-    run.pinning === undefined
+    pinning === undefined
       ? "not pinned"
-      : `client on CPU ${run.pinning.client}, server on CPU ${run.pinning.server}`;
-  const verdicts = run.judged ? judge(cells) : [];
+      : `client on CPU ${pinning.client}, server on CPU ${pinning.server} (several servers: ${pinning.servers})`;
+  const loads = run.sections.flatMap((section) => section.loads);
   return [
     "# Results of the benchmark",
     "",
-    `- \`${run.command}\`, ${run.startedAt.toISOString().slice(0, 10)}, ${run.rounds} ${run.rounds === 1 ? "round" : "rounds"}`,
+    `- \`${run.command}\`, ${run.startedAt.toISOString().slice(0, 10)}, ${run.rounds} ${run.rounds === 1 ? "round" : "rounds"}, took ${Math.max(1, Math.round(run.tookMs / 60_000))} min`,
     `- ${machine.cpus} x ${machine.model}, ${machine.memoryGiB} GiB, ${machine.system}; ${pinned}`,
-    `- load average ${machine.loadBefore} before, ${machine.loadAfter} after`,
+    `- load average ${loadsOf(loads)}`,
     `- Node ${process.versions.node}; ${Object.entries(run.versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(", ")}`,
     `- each cell: ${budget.warmCpuMs} ms of client CPU to warm up (at most ${budget.warmWallMs} ms), ${budget.cpuMs} ms measured (at most ${budget.wallMs} ms)`,
     "",
     "CPU is user and system time per call, GC and helper threads included; it is the figure to compare, because rates and",
-    "latencies swing with whatever else the machine does. Figures are medians of the rounds; `both / Dubhe's` is the median",
-    "of the ratio within each round. What is measured, and how: [README.md](README.md).",
+    "latencies swing with whatever else the machine does. Figures are medians of the rounds, with the least and the greatest",
+    "in brackets; `both / Dubhe's` is the median of the ratio within each round. `A → B` is the client of A and the server of",
+    "B. What is measured, and how: [README.md](README.md).",
     "",
-    ...barsSection(verdicts),
-    ...SCENARIOS.filter(({ name }) => cells.has(name)).flatMap((scenario) =>
-      scenarioSection(scenario, cells.get(scenario.name)),
-    ),
-  ].join("\n");
+    ...barLines(run.verdicts),
+    ...run.sections.flatMap((section) => [
+      `## ${section.title} (\`${section.name}\`)`,
+      "",
+      ...section.lines(section.results),
+      `Load average ${loadsOf(section.loads)}.`,
+      "",
+    ]),
+  ]
+    .join("\n")
+    .replace(/\n+$/, "\n");
 }
+
+function loadsOf(loads) {
+  const before = loads.map(({ before: load }) => load);
+  const after = loads.map(({ after: load }) => load);
+  const text = (values) =>
+    values.length === 0 ? "-" : range({ min: Math.min(...values), max: Math.max(...values) }, one) || one(values[0]);
+  return `${text(before)} before, ${text(after)} after`;
+}
+
+const one = (value) => value.toFixed(1);

@@ -9,3 +9,8 @@ export function median(values) {
 export function spread(values) {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
+
+/** @param {ArrayLike<number>} sorted ascending */
+export function percentile(sorted, share) {
+  return sorted.length === 0 ? Number.NaN : sorted[Math.floor(share * (sorted.length - 1))];
+}

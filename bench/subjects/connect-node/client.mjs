@@ -1,8 +1,8 @@
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { EchoService } from "../../gen/dubhe/bench/v1/echo_pb.js";
-import { IterableStream } from "../iterable-stream.mjs";
-import { CALL_DEADLINE, checkEcho, PAYLOAD, SESSION_DEADLINE, seen } from "../subject.mjs";
+import { IterableStream, receiveAll } from "../iterable-stream.mjs";
+import { echoOf, SESSION_DEADLINE_MS, seen } from "../subject.mjs";
 
 const countingInterceptor = (next) => async (request) => {
   seen.started++;
@@ -11,37 +11,39 @@ const countingInterceptor = (next) => async (request) => {
   return response;
 };
 
-const CALL = { timeoutMs: CALL_DEADLINE };
-const SESSION = { timeoutMs: SESSION_DEADLINE };
+const SESSION = { timeoutMs: SESSION_DEADLINE_MS };
 
 /** @param {import("../subject.mjs").Target} target */
-export async function connect({ port }) {
-  const baseUrl = `http://127.0.0.1:${port}`;
+export async function connect({ port, tls, payload, deadlineMs }) {
+  const echo = echoOf(payload);
+  const call = { timeoutMs: deadlineMs };
+  const baseUrl = tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
+  const newManager = () => new Http2SessionManager(baseUrl, undefined, tls === undefined ? {} : { ca: tls.cert });
   const open = (sessionManager) =>
     createClient(EchoService, createGrpcTransport({ baseUrl, sessionManager, interceptors: [countingInterceptor] }));
-  const sessions = new Http2SessionManager(baseUrl);
-  const client = open(sessions);
+  const client = open(newManager());
   return {
     async unary() {
-      const response = await client.unary({ data: PAYLOAD }, CALL);
-      checkEcho(response.data);
+      const response = await client.unary({ data: echo.data }, call);
+      echo.check(response.data);
     },
-    openStream: () => new IterableStream((requests) => client.chat(requests, CALL)),
-    openLongStream: () => new IterableStream((requests) => client.chat(requests, SESSION)),
+    async park() {
+      await client.park({ data: echo.data }, SESSION);
+    },
+    openStream: () => new IterableStream(echo, (requests) => client.chat(requests, call)),
+    openLongStream: () => new IterableStream(echo, (requests) => client.chat(requests, SESSION)),
+    fire: (count, onMessage) => receiveAll(client.fire({ data: echo.data, count }, SESSION), count, echo, onMessage),
     // A transport has no close. Without a session manager of its own each would leave a socket open for 15 minutes.
     async exchangeOnNewClient() {
-      const own = new Http2SessionManager(baseUrl);
+      const own = newManager();
       try {
         const ownClient = open(own);
-        const stream = new IterableStream((requests) => ownClient.chat(requests, CALL));
+        const stream = new IterableStream(echo, (requests) => ownClient.chat(requests, call));
         await stream.exchange();
         await stream.end();
       } finally {
         own.abort();
       }
-    },
-    async close() {
-      sessions.abort();
     },
   };
 }

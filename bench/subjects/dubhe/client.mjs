@@ -1,7 +1,7 @@
 import { createApp, createClient } from "dubhe";
 import { EchoService } from "../../gen/dubhe/bench/v1/echo_pb.js";
-import { IterableStream } from "../iterable-stream.mjs";
-import { CALL_DEADLINE, checkEcho, PAYLOAD, SESSION_DEADLINE, seen } from "../subject.mjs";
+import { IterableStream, receiveAll } from "../iterable-stream.mjs";
+import { echoOf, SESSION_DEADLINE_MS, seen } from "../subject.mjs";
 
 const countingInterceptor = (next) => async (call) => {
   seen.started++;
@@ -10,33 +10,40 @@ const countingInterceptor = (next) => async (call) => {
   return reply;
 };
 
-const OPTIONS = { interceptors: [countingInterceptor] };
-const CALL = { timeoutMs: CALL_DEADLINE };
-const SESSION = { timeoutMs: SESSION_DEADLINE };
+const SESSION = { timeoutMs: SESSION_DEADLINE_MS };
 
 /** @param {import("../subject.mjs").Target} target */
-export async function connect({ port, registry }) {
+export async function connect({ port, registry, tls, payload, deadlineMs }) {
+  const echo = echoOf(payload);
+  const call = { timeoutMs: deadlineMs };
   const app = registry === undefined ? undefined : createApp({ name: "bench-client", registry });
-  const client =
-    app === undefined
-      ? createClient(EchoService, `tri://127.0.0.1:${port}`, OPTIONS)
-      : app.client(EchoService, OPTIONS);
+  const client = app?.client(EchoService, options()) ?? direct(port, tls);
   return {
     async unary() {
-      const response = await client.unary({ data: PAYLOAD }, CALL);
-      checkEcho(response.data);
+      const response = await client.unary({ data: echo.data }, call);
+      echo.check(response.data);
     },
-    openStream: () => new IterableStream((requests) => client.chat(requests, CALL)),
-    openLongStream: () => new IterableStream((requests) => client.chat(requests, SESSION)),
+    async park() {
+      await client.park({ data: echo.data }, SESSION);
+    },
+    openStream: () => new IterableStream(echo, (requests) => client.chat(requests, call)),
+    openLongStream: () => new IterableStream(echo, (requests) => client.chat(requests, SESSION)),
+    fire: (count, onMessage) => receiveAll(client.fire({ data: echo.data, count }, SESSION), count, echo, onMessage),
     // The options are new each time, as in a gateway that makes its clients with interceptors of the request.
     async exchangeOnNewClient() {
-      const ownClient = app.client(EchoService, { interceptors: [countingInterceptor] });
-      const stream = new IterableStream((requests) => ownClient.chat(requests, CALL));
+      const ownClient = app.client(EchoService, options());
+      const stream = new IterableStream(echo, (requests) => ownClient.chat(requests, call));
       await stream.exchange();
       await stream.end();
     },
-    async close() {
-      await app?.close();
-    },
   };
+}
+
+function direct(port, tls) {
+  if (tls === undefined) return createClient(EchoService, `tri://127.0.0.1:${port}`, options());
+  return createClient(EchoService, `https://localhost:${port}`, { ...options(), tls: { ca: tls.cert } });
+}
+
+function options() {
+  return { interceptors: [countingInterceptor] };
 }

@@ -1,5 +1,5 @@
 import grpc from "@grpc/grpc-js";
-import { CALL_DEADLINE, checkEcho, PAYLOAD, SESSION_DEADLINE, seen } from "../subject.mjs";
+import { echoOf, SESSION_DEADLINE_MS, seen } from "../subject.mjs";
 import { EchoService } from "./echo-definition.mjs";
 
 function countingInterceptor(options, nextCall) {
@@ -18,15 +18,17 @@ function countingInterceptor(options, nextCall) {
 
 class Stream {
   #call;
+  #data;
   #resolve;
   #reject;
   #status;
 
-  constructor(client, deadline) {
-    this.#call = client.chat({ deadline: Date.now() + deadline });
+  constructor(client, echo, deadlineMs) {
+    this.#data = echo.data;
+    this.#call = client.chat({ deadline: Date.now() + deadlineMs });
     this.#call.on("data", (response) => {
       try {
-        checkEcho(response.data);
+        echo.check(response.data);
         this.#resolve();
       } catch (error) {
         this.#reject(error);
@@ -42,7 +44,7 @@ class Stream {
 
   exchange() {
     const answer = this.#next();
-    this.#call.write({ data: PAYLOAD });
+    this.#call.write({ data: this.#data });
     return answer;
   }
 
@@ -62,38 +64,56 @@ class Stream {
 }
 
 /** @param {import("../subject.mjs").Target} target */
-export async function connect({ port }) {
-  const open = () =>
-    new EchoService(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), { interceptors: [countingInterceptor] });
-  const client = open();
+export async function connect({ port, tls, payload, deadlineMs }) {
+  const echo = echoOf(payload);
+  const address = tls === undefined ? `127.0.0.1:${port}` : `localhost:${port}`;
+  const credentials =
+    tls === undefined ? grpc.credentials.createInsecure() : grpc.credentials.createSsl(Buffer.from(tls.cert));
+  const open = (options) => new EchoService(address, credentials, { interceptors: [countingInterceptor], ...options });
+  const client = open({ "grpc.use_local_subchannel_pool": 1 });
+  const unary = (method, timeoutMs) =>
+    new Promise((resolve, reject) => {
+      client[method]({ data: echo.data }, { deadline: Date.now() + timeoutMs }, (error, response) => {
+        if (error) return reject(error);
+        try {
+          echo.check(response.data);
+          resolve();
+        } catch (wrong) {
+          reject(wrong);
+        }
+      });
+    });
   return {
-    unary: () =>
+    unary: () => unary("unary", deadlineMs),
+    park: () => unary("park", SESSION_DEADLINE_MS),
+    openStream: () => new Stream(client, echo, deadlineMs),
+    openLongStream: () => new Stream(client, echo, SESSION_DEADLINE_MS),
+    fire: (count, onMessage) =>
       new Promise((resolve, reject) => {
-        client.unary({ data: PAYLOAD }, { deadline: Date.now() + CALL_DEADLINE }, (error, response) => {
-          if (error) return reject(error);
+        let received = 0;
+        const call = client.fire({ data: echo.data, count }, { deadline: Date.now() + SESSION_DEADLINE_MS });
+        call.on("data", ({ data }) => {
           try {
-            checkEcho(response.data);
-            resolve();
-          } catch (wrong) {
-            reject(wrong);
+            echo.check(data);
+          } catch (error) {
+            return reject(error);
           }
+          received++;
+          onMessage();
         });
+        call.on("error", reject);
+        call.on("end", () => (received === count ? resolve() : reject(new Error(`${received} messages of ${count}`))));
       }),
-    openStream: () => new Stream(client, CALL_DEADLINE),
-    openLongStream: () => new Stream(client, SESSION_DEADLINE),
     // With its defaults grpc-js shares the connections of all clients of an address: its fastest way.
     async exchangeOnNewClient() {
-      const own = open();
+      const own = open({});
       try {
-        const stream = new Stream(own, CALL_DEADLINE);
+        const stream = new Stream(own, echo, deadlineMs);
         await stream.exchange();
         await stream.end();
       } finally {
         own.close();
       }
-    },
-    async close() {
-      client.close();
     },
   };
 }

@@ -43,6 +43,27 @@ export declare type EchoResponse = Message<"dubhe.bench.v1.EchoResponse"> & {
 export declare const EchoResponseSchema: GenMessage<EchoResponse>;
 
 /**
+ * @generated from message dubhe.bench.v1.FireRequest
+ */
+export declare type FireRequest = Message<"dubhe.bench.v1.FireRequest"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: uint32 count = 2;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message dubhe.bench.v1.FireRequest.
+ * Use `create(FireRequestSchema)` to create a new message.
+ */
+export declare const FireRequestSchema: GenMessage<FireRequest>;
+
+/**
  * What every subject of the benchmark serves and calls.
  *
  * @generated from service dubhe.bench.v1.EchoService
@@ -57,11 +78,31 @@ export declare const EchoService: GenService<{
     output: typeof EchoResponseSchema;
   },
   /**
+   * Never answers: what a call in flight occupies.
+   *
+   * @generated from rpc dubhe.bench.v1.EchoService.Park
+   */
+  park: {
+    methodKind: "unary";
+    input: typeof EchoRequestSchema;
+    output: typeof EchoResponseSchema;
+  },
+  /**
    * @generated from rpc dubhe.bench.v1.EchoService.Chat
    */
   chat: {
     methodKind: "bidi_streaming";
     input: typeof EchoRequestSchema;
+    output: typeof EchoResponseSchema;
+  },
+  /**
+   * The data, `count` times.
+   *
+   * @generated from rpc dubhe.bench.v1.EchoService.Fire
+   */
+  fire: {
+    methodKind: "server_streaming";
+    input: typeof FireRequestSchema;
     output: typeof EchoResponseSchema;
   },
 }>;

@@ -8,7 +8,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
  * Describes the file dubhe/bench/v1/echo.proto.
  */
 export const file_dubhe_bench_v1_echo = /*@__PURE__*/
-  fileDesc("ChlkdWJoZS9iZW5jaC92MS9lY2hvLnByb3RvEg5kdWJoZS5iZW5jaC52MSIbCgtFY2hvUmVxdWVzdBIMCgRkYXRhGAEgASgMIhwKDEVjaG9SZXNwb25zZRIMCgRkYXRhGAEgASgMMpgBCgtFY2hvU2VydmljZRJCCgVVbmFyeRIbLmR1YmhlLmJlbmNoLnYxLkVjaG9SZXF1ZXN0GhwuZHViaGUuYmVuY2gudjEuRWNob1Jlc3BvbnNlEkUKBENoYXQSGy5kdWJoZS5iZW5jaC52MS5FY2hvUmVxdWVzdBocLmR1YmhlLmJlbmNoLnYxLkVjaG9SZXNwb25zZSgBMAFiBnByb3RvMw");
+  fileDesc("ChlkdWJoZS9iZW5jaC92MS9lY2hvLnByb3RvEg5kdWJoZS5iZW5jaC52MSIbCgtFY2hvUmVxdWVzdBIMCgRkYXRhGAEgASgMIhwKDEVjaG9SZXNwb25zZRIMCgRkYXRhGAEgASgMIioKC0ZpcmVSZXF1ZXN0EgwKBGRhdGEYASABKAwSDQoFY291bnQYAiABKA0yoAIKC0VjaG9TZXJ2aWNlEkIKBVVuYXJ5EhsuZHViaGUuYmVuY2gudjEuRWNob1JlcXVlc3QaHC5kdWJoZS5iZW5jaC52MS5FY2hvUmVzcG9uc2USQQoEUGFyaxIbLmR1YmhlLmJlbmNoLnYxLkVjaG9SZXF1ZXN0GhwuZHViaGUuYmVuY2gudjEuRWNob1Jlc3BvbnNlEkUKBENoYXQSGy5kdWJoZS5iZW5jaC52MS5FY2hvUmVxdWVzdBocLmR1YmhlLmJlbmNoLnYxLkVjaG9SZXNwb25zZSgBMAESQwoERmlyZRIbLmR1YmhlLmJlbmNoLnYxLkZpcmVSZXF1ZXN0GhwuZHViaGUuYmVuY2gudjEuRWNob1Jlc3BvbnNlMAFiBnByb3RvMw");
 
 /**
  * Describes the message dubhe.bench.v1.EchoRequest.
@@ -23,6 +23,13 @@ export const EchoRequestSchema = /*@__PURE__*/
  */
 export const EchoResponseSchema = /*@__PURE__*/
   messageDesc(file_dubhe_bench_v1_echo, 1);
+
+/**
+ * Describes the message dubhe.bench.v1.FireRequest.
+ * Use `create(FireRequestSchema)` to create a new message.
+ */
+export const FireRequestSchema = /*@__PURE__*/
+  messageDesc(file_dubhe_bench_v1_echo, 2);
 
 /**
  * What every subject of the benchmark serves and calls.

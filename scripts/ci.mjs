@@ -20,7 +20,7 @@ const SUITES = [
   // A provider that misbehaves must be noticed: exit status 1, and neither 0 nor a crash.
   ...FAULTS.map((fault) => [`fault ${fault}`, `npm start -- --fault ${fault} --duration 4; [ $? -eq 1 ]`, 60]),
   ...MODES.map((mode) => [`soak ${mode}`, `npm run soak -- --seconds 30 --modes ${mode}`, 90]),
-  ["bench", "npm run bench -- --quick", 120],
+  ["bench", "npm run bench -- --quick", 240],
   ["interop", "npm run interop", 1200],
   ["nacos", "node interop/nacos/run.mjs --only restart,auth,tls", 600],
 ];

@@ -140,7 +140,7 @@ function write(file) {
 /** On a machine that has nothing else to do. */
 function expectedMinutes() {
   const seconds = total.reduce((sum, { section, cells }) => {
-    const { warmCpuMs, cpuMs } = section.once ? options.shortBudget : options.budget;
+    const { warmCpuMs, cpuMs } = section.short ? options.shortBudget : options.budget;
     return sum + cells.length * (START_SECONDS + (warmCpuMs * 1.2 + cpuMs * 1.5) / 1000);
   }, 0);
   return Math.max(1, Math.round(seconds / 60));

@@ -23,7 +23,13 @@ function request(id, block) {
 
 export const attack = {
   title: "header lists above the 32 KiB that were announced: 1 000 requests a second on each of two connections",
-  run: (t) => t.flood({ forms: FORMS, perSecond: 1_000, next: (peer) => request(peer.take(), FORMS[peer.form]) }),
+  run: (t) =>
+    t.flood({
+      forms: FORMS,
+      perSecond: 1_000,
+      reconnectMs: 400,
+      next: (peer) => request(peer.take(), FORMS[peer.form]),
+    }),
   stopped: FORMS,
   sees: { "status 431": 100, "GOAWAY ENHANCE_YOUR_CALM": 2 },
   counters: ["headersTooLarge", "calmed"],

@@ -6,7 +6,7 @@ const slow = post(JSON.stringify({ delayMs: 300 }));
 const large = post(JSON.stringify({ responseBytes: 64 * 1024 }));
 const big = "x".repeat(64 * 1024);
 
-/** By connection; each sends once, and then `again` every 25 ms. */
+/** By connection; each sends once, and then `again` every 40 ms. */
 const FORMS = {
   "40 requests ahead of a slow one": { first: slow.repeat(40) },
   "a body of 100 MiB": {
@@ -22,6 +22,8 @@ const FORMS = {
     first: `GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n`,
     again: `CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n`,
   },
+  // What the server answers fails: no error listener may be missing then.
+  "CONNECT, and a reset at once": { first: "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", reset: true },
   "a request, then silence in its body": { first: post("x".repeat(1000)).slice(0, -900) },
 };
 const NAMES = Object.keys(FORMS);
@@ -32,7 +34,7 @@ export const attack = {
   async run(t) {
     await Promise.all(
       Array.from({ length: 24 }, async (_, index) => {
-        const { first, again, deaf } = FORMS[NAMES[index % NAMES.length]];
+        const { first, again, deaf, reset } = FORMS[NAMES[index % NAMES.length]];
         while (!t.over) {
           const peer = await t.connect({
             raw: (chunk) => {
@@ -42,9 +44,10 @@ export const attack = {
           });
           if (deaf) peer.socket.pause();
           peer.send(Buffer.from(first));
+          if (reset) peer.reset();
           while (!t.over && !peer.closed) {
             if (again !== undefined && peer.waiting < 256 * 1024) peer.send(Buffer.from(again));
-            await t.sleep(25);
+            await t.sleep(40);
           }
           await t.sleep(200);
         }

@@ -1,7 +1,8 @@
 import { connect as connectTcp } from "node:net";
 
 export const attack = {
-  title: "slowloris on the TLS handshake: 300 connections that say nothing, or half a ClientHello; ALPN refused",
+  title:
+    "slowloris on the TLS handshake: 300 connections that say nothing, or half a ClientHello; ALPN refused; resets within the handshake",
   tls: true,
   slowMs: 12_500,
   async run(t) {
@@ -16,6 +17,13 @@ export const attack = {
       sockets.push(socket);
     }
     await t.each(20, async (peer) => peer.ended, { alpn: ["smtp"], preface: false });
+    // Somewhere in the handshake, or just after it.
+    for (let i = 0; i < 100 && !t.over; i++) {
+      const peer = t.connect({ preface: false, alpn: i % 2 === 0 ? ["h2"] : ["http/1.1"] });
+      await t.sleep(i % 20);
+      t.reset();
+      await peer;
+    }
     await t.hold();
     for (const socket of sockets) socket.destroy();
   },

@@ -55,6 +55,12 @@ export class Assault {
     });
   }
 
+  /** Every connection that is open or opening goes by a reset. */
+  reset() {
+    for (const peer of this.#peers) peer.reset();
+    this.#peers.clear();
+  }
+
   /** Until the round ends. */
   async hold() {
     while (!this.over) await this.sleep(60_000);

@@ -29,6 +29,7 @@ export class Peer {
   settled;
   #settled;
   socket;
+  #tcp;
   #tally;
   #options;
   #decoder = new HpackDecoder({ maxHeaderListSize: 1 << 24 });
@@ -40,10 +41,11 @@ export class Peer {
   constructor(tally, port, options) {
     this.#tally = tally;
     this.#options = options;
+    this.#tcp = connectTcp({ host: "127.0.0.1", port, noDelay: true });
+    // TLS over a socket of our own: only that can be reset.
     this.socket = options.tls
-      ? connectTls({ host: "127.0.0.1", port, ALPNProtocols: options.alpn ?? ["h2"], rejectUnauthorized: false })
-      : connectTcp({ host: "127.0.0.1", port });
-    this.socket.setNoDelay(true);
+      ? connectTls({ socket: this.#tcp, ALPNProtocols: options.alpn ?? ["h2"], rejectUnauthorized: false })
+      : this.#tcp;
     this.socket.on("error", (error) => tally(`socket ${error.code ?? error.message}`));
     this.settled = new Promise((resolve) => {
       this.#settled = resolve;
@@ -104,6 +106,12 @@ export class Peer {
   }
 
   destroy() {
+    this.socket.destroy();
+  }
+
+  /** RST instead of FIN. */
+  reset() {
+    this.#tcp.resetAndDestroy();
     this.socket.destroy();
   }
 

@@ -6,10 +6,11 @@ const MIB = 1024 * 1024;
 /** Pairs of windows, and the length of each. */
 const PAIRS = 3;
 const WINDOW_MS = 300;
-const WARM_MS = 300;
+const LAST_WINDOW_MS = 150;
+const WARM_MS = 200;
 /** From the begin of a round to its window, and from its end to the next. */
 const ONSET_MS = 60;
-const SETTLE_MS = 120;
+const SETTLE_MS = 80;
 /** How long the server may take to let go of everything once its peers are gone. */
 const FREED_MS = 5_000;
 const CLIENT_CONNECTIONS = 4;
@@ -30,8 +31,8 @@ export function countersIn(value, into = {}) {
 }
 
 /**
- * @returns `{ failures, share, peakMib, liveMib, tally, moved, cpu, seconds }`: `share` is the median of calls under attack to calls without,
- * `peakMib` the growth of the process's RSS at its worst, `liveMib` what lives on after it and a collection
+ * @returns `{ failures, share, peakMib, heapMib, liveMib, tally, moved, cpu, seconds }`: `share` is the median of calls under attack to calls without,
+ * `peakMib` and `heapMib` the growth of the process's RSS and of its heap and buffers at the worst, `liveMib` what lives on after it and a collection
  */
 export async function tryAttack(name, attack, { certificate }) {
   const began = Date.now();
@@ -62,8 +63,8 @@ export async function tryAttack(name, attack, { certificate }) {
     const victim = hostilePort === "" ? server : clients;
     const quiet = [];
     const attacked = [];
-    const window = async (into) => {
-      const { done, errors } = await clients.ask("window", { ms: WINDOW_MS });
+    const window = async (into, ms = WINDOW_MS) => {
+      const { done, errors } = await clients.ask("window", { ms });
       into.push(done);
       if (errors.length > 0) failures.push(`${errors.length} errors of well-behaved calls, as: ${errors[0]}`);
     };
@@ -101,7 +102,7 @@ export async function tryAttack(name, attack, { certificate }) {
       state.connections === CLIENT_CONNECTIONS,
       `${state.connections} connections are left, not ${CLIENT_CONNECTIONS}`,
     );
-    await window([]);
+    await window([], LAST_WINDOW_MS);
     const moved = difference(countersIn(await server.ask("inspect")), before);
     const hostile = await clients.ask("hostile");
     const { errors } = await clients.ask("stop");
@@ -120,6 +121,7 @@ export async function tryAttack(name, attack, { certificate }) {
     const outcome = {
       share: median(pairwise(attacked, quiet, attack.slowMs === undefined)),
       peakMib: (peak.peakRss - baseline.rss) / MIB,
+      heapMib: (peak.peakHeap - baseline.heap) / MIB,
       liveMib: (after.heap - baseline.heap) / MIB,
       tally,
       moved,
@@ -135,13 +137,15 @@ export async function tryAttack(name, attack, { certificate }) {
   }
 }
 
-function judge(attack, { share, peakMib, liveMib, tally, moved, hostile }, expect) {
+function judge(attack, { share, peakMib, heapMib, liveMib, tally, moved, hostile }, expect) {
   expect(
     share >= LEAST_SHARE,
     `well-behaved clients completed ${(share * 100).toFixed(0)} % of their undisturbed calls`,
   );
   const rss = attack.rssMib ?? RSS_MIB;
   expect(peakMib <= rss, `the process grew by ${peakMib.toFixed(0)} MiB, above ${rss}`);
+  const heap = attack.heapMib ?? rss;
+  expect(heapMib <= heap, `heap and buffers grew by ${heapMib.toFixed(0)} MiB, above ${heap}`);
   const live = attack.liveMib ?? LIVE_MIB;
   expect(liveMib <= live, `${liveMib.toFixed(1)} MiB live on after the attack, above ${live}`);
   for (const [what, least] of Object.entries(attack.sees ?? {})) {

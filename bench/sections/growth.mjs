@@ -12,6 +12,7 @@ export const growths = GROWTH.map((growth) => ({
   name: growth.name,
   title: `How cost grows: ${growth.title.toLowerCase()}`,
   once: true,
+  short: true,
   cells({ quick, shortBudget }) {
     const subjects = quick ? ["dubhe"] : growth.subjects;
     const xs = quick ? growth.xs.slice(1, 1 + QUICK_POINTS) : growth.xs;

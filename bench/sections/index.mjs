@@ -16,6 +16,7 @@ import { openLoop } from "./open-loop.mjs";
  * @property {string} name  as `--only` and `--without` know it
  * @property {string} title
  * @property {boolean} [once]  in the first round only
+ * @property {boolean} [short]  its cells have the short budget, or none
  * @property {readonly string[]} [needs]  tools
  * @property {(context: import("../lib/cell.mjs").Context) => readonly Cell[]} cells  in the order of a round
  * @property {(results: Map<string, object[]>) => readonly string[]} lines  Markdown

@@ -13,6 +13,7 @@ export const memory = {
   name: "memory",
   title: "Memory",
   once: true,
+  short: true,
   cells: ({ quick }) =>
     (quick ? ["dubhe"] : SUBJECTS).map((subject) => ({ subject, run: (context) => occupy(subject, context) })),
   lines(bySubject) {

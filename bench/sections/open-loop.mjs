@@ -14,6 +14,7 @@ const CAPACITY = "unary-64";
 export const openLoop = {
   name: "open-loop",
   title: "Open loop: unary calls at fixed rates",
+  short: true,
   cells({ quick, subjects }) {
     const measuredHere = SUBJECTS.filter((subject) => subjects.includes(subject));
     const loads = quick ? LOADS.slice(1, 2) : LOADS;

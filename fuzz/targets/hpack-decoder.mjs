@@ -78,6 +78,8 @@ export function seeds() {
   return [
     [get, get, get],
     [custom, block(0xbe), block(0xbe), block(0xbe)],
+    // Known by heart, and then evicted: the cached block must be forgotten.
+    [custom, block(0xbe), block(0xbe), block(0x20, 0x82), block(0xbe)],
     [{ kind: 0xf1, bytes: new Uint8Array(0) }, block(0x3f, 0x13), custom, custom],
     [
       { kind: 0xf0, bytes: new Uint8Array(0) },

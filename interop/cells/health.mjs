@@ -189,8 +189,8 @@ async function leaving(trial, { grpcurl, probe }, { child, address, tell }) {
   await watch.waitFor(/"SERVING"/, 10_000);
   const began = Date.now();
   await tell("close");
-  await watch.waitFor(/"NOT_SERVING"/, 1_400);
-  const probed = await execute(probe, [`-addr=${address}`]);
+  // At once: it listens for 1.5 s more.
+  const [probed] = await Promise.all([execute(probe, [`-addr=${address}`]), watch.waitFor(/"NOT_SERVING"/, 1_400)]);
   assert.equal(probed.code, UNHEALTHY, probed.out);
   assert.equal((await watch.wait(5_000)).code, 64 + 14, watch.tail());
   assert.match(watch.stderr, /Code: Unavailable\s+Message: the server is shutting down/);

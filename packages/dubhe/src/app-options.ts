@@ -1,7 +1,7 @@
 import { checkApplicationName, type DiscoveryOptions } from "@dubhe/discovery";
 import type { Interceptor, PoolOptions, ClientOptions as RpcClientOptions } from "@dubhe/rpc";
 import type { AppTlsOptions } from "./app-tls.js";
-import type { TlsOptions } from "./client-tls.js";
+import { checkClientTls, type TlsOptions } from "./client-tls.js";
 import { checkHttp2Keys } from "./http2-options.js";
 import { keysOf, rejectUnknownKeys } from "./option-keys.js";
 import type { RegistryInput } from "./registry-config.js";
@@ -121,6 +121,7 @@ export function checkAppOptions(options: AppOptions): void {
   checkGroup("createApp's discovery", options.discovery, discoveryKeys);
   checkGroup("createApp's pool", options.pool, poolKeys);
   checkHttp2Keys("createApp's pool", options.pool?.http2);
+  if (options.tls !== undefined) checkClientTls(options.tls);
   checkBalancer(options.balancer);
 }
 

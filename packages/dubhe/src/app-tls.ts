@@ -1,3 +1,4 @@
+import type { Runtime } from "@dubhe/concurrency";
 import type { EndpointTarget } from "@dubhe/rpc";
 import type { ClientTlsSources, TlsOptions } from "./client-tls.js";
 import type { TargetTls } from "./target.js";
@@ -27,13 +28,31 @@ export function httpsTarget(tls: AppTlsOptions | undefined, sources: ClientTlsSo
   return sources.target(options);
 }
 
-export function providerTarget(tls: AppTlsOptions | undefined, sources: ClientTlsSources): ProviderTarget {
+/** A `servername` that throws is reported, and the provider's certificate must be for its address then. */
+export function providerTarget(
+  tls: AppTlsOptions | undefined,
+  sources: ClientTlsSources,
+  runtime: Runtime,
+): ProviderTarget {
   if (tls === undefined) return ({ host, port }) => ({ host, port });
   const { servername, ...options } = tls;
   const secured = sources.target(options);
   return (provider) => {
     const { host, port } = provider;
-    const name = typeof servername === "function" ? servername(provider) : servername;
+    const name = typeof servername === "function" ? nameOf(provider, servername, runtime) : servername;
     return { host, port, ...secured, ...(name === undefined ? undefined : { servername: name }) };
   };
+}
+
+function nameOf(
+  provider: Provider,
+  servername: (provider: Provider) => string | undefined,
+  runtime: Runtime,
+): string | undefined {
+  try {
+    return servername(provider);
+  } catch (error) {
+    runtime.report(error, "servername of an App's tls");
+    return undefined;
+  }
 }

@@ -101,7 +101,7 @@ class LiveApp implements App {
     this.#loopback = configured.every(({ loopback }) => loopback);
     this.#pool = new Pool(this.#runtime, { ...options.pool, onEvent: (event) => this.#tellPool(event) });
     this.#tls = new ClientTlsSources(this.#runtime);
-    this.#target = providerTarget(options.tls, this.#tls);
+    this.#target = providerTarget(options.tls, this.#tls, this.#runtime);
     this.#httpsTls = httpsTarget(options.tls, this.#tls);
     this.#metadata = new MetadataClient(this.#env, this.#pool, this.#target);
     const idleMs = options.discovery?.idleMs ?? defaultIdleMs;

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { checkTlsMaterial, summarizeCertificate } from "@dubhe/http2";
 
@@ -17,7 +18,7 @@ export function hasFiles(options: CertificateFiles): boolean {
   return names.some((name) => options[name] !== undefined);
 }
 
-/** Throws a TypeError when a file is named beside what it should hold. */
+/** Throws a TypeError when a file is named beside what it should hold, or a certificate without its key. */
 export function checkCertificateFiles(
   what: string,
   options: CertificateFiles & Partial<Record<"cert" | "key" | "ca", unknown>>,
@@ -28,6 +29,12 @@ export function checkCertificateFiles(
     if (typeof value !== "string" || value === "") throw new TypeError(`${name} of ${what} is the path of a PEM file`);
     if (options[fields[name]] !== undefined) throw new TypeError(`${what} takes ${name} or ${fields[name]}, not both`);
   }
+  const { certFile, keyFile, cert, key } = options;
+  const hasCert = certFile !== undefined || cert !== undefined;
+  if (hasCert === (keyFile !== undefined || key !== undefined)) return;
+  const [has, lacks] = hasCert ? (["cert", "key"] as const) : (["key", "cert"] as const);
+  const ending = options[has] === undefined ? "File" : "";
+  throw new TypeError(`${what} takes ${has}${ending} only together with ${lacks}${ending}`);
 }
 
 export type Loaded<T extends CertificateFiles> = Omit<T, keyof CertificateFiles> & {
@@ -53,6 +60,23 @@ export function loadFiles<T extends CertificateFiles>(options: T): Loaded<T> {
     }
   }
   return { ...rest, ...loaded };
+}
+
+/**
+ * Throws an Error that names the file when the authorities in it are not whole. node:tls leaves out what it cannot read of
+ * `ca`, without a word, and trusts nobody by it.
+ */
+export function checkAuthorities({ caFile }: CertificateFiles, { ca }: { readonly ca?: unknown }): void {
+  if (caFile === undefined) return;
+  const certificates = String(ca).match(/-----BEGIN [A-Z0-9 ]*CERTIFICATE-----[^-]*(?:-----END[^-]*-----)?/g) ?? [];
+  if (certificates.length === 0) throw new Error(`${caFile} (caFile of tls) holds no certificate`);
+  for (const certificate of certificates) {
+    try {
+      void new X509Certificate(certificate);
+    } catch (error) {
+      throw new Error(`${caFile} (caFile of tls) is not whole: ${(error as Error).message}`, { cause: error });
+    }
+  }
 }
 
 /** Whether two loads of the same files read the same. */

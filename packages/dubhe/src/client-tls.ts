@@ -3,6 +3,7 @@ import type { ClientTls, ClientTlsOptions } from "@dubhe/http2";
 import { type EndpointTarget, tlsIdentity } from "@dubhe/rpc";
 import {
   type CertificateFiles,
+  checkAuthorities,
   checkCertificateFiles,
   checkRenewed,
   hasFiles,
@@ -10,6 +11,7 @@ import {
   type Loaded,
   loadFiles,
 } from "./certificate-files.js";
+import { keysOf, rejectUnknownKeys } from "./option-keys.js";
 
 /**
  * TLS of a client, as node:tls takes it; ALPN is ours. Files are read for each new connection, so that a renewed
@@ -20,6 +22,31 @@ export type TlsOptions = ClientTlsOptions &
     /** SNI, and the name the certificate must be for. Default: the host. */
     readonly servername?: string;
   };
+
+const tlsKeys = keysOf<TlsOptions>({
+  ca: 1,
+  caFile: 1,
+  cert: 1,
+  certFile: 1,
+  checkServerIdentity: 1,
+  ciphers: 1,
+  crl: 1,
+  key: 1,
+  keyFile: 1,
+  maxVersion: 1,
+  minVersion: 1,
+  passphrase: 1,
+  pfx: 1,
+  rejectUnauthorized: 1,
+  secureContext: 1,
+  servername: 1,
+});
+
+/** Throws a TypeError that names what is wrong. */
+export function checkClientTls(options: object): void {
+  rejectUnknownKeys("tls", options, tlsKeys);
+  checkCertificateFiles("tls", options);
+}
 
 /** Makes of equal options the same TLS identity, so that their clients share connections. One an App. */
 export class ClientTlsSources {
@@ -32,7 +59,7 @@ export class ClientTlsSources {
 
   /** Throws a TypeError for options that make no sense. */
   target(options: TlsOptions): Pick<EndpointTarget, "tls" | "servername"> {
-    checkCertificateFiles("tls", options);
+    checkClientTls(options);
     const { servername, ...tls } = options;
     return { tls: this.#source(tls), ...(servername === undefined ? undefined : { servername }) };
   }
@@ -51,16 +78,22 @@ export class ClientTlsSources {
   #reading(tls: ClientTlsOptions & CertificateFiles): () => ClientTlsOptions {
     const { clock } = this.#runtime;
     let good: Loaded<typeof tls> | undefined;
+    let problem: string | undefined;
     return () => {
       try {
         const loaded = loadFiles(tls);
         if (good === undefined || !isSameContent(good, loaded)) {
+          checkAuthorities(tls, loaded);
           checkRenewed(loaded, good === undefined ? Number.NEGATIVE_INFINITY : clock.wallTime());
           good = loaded;
         }
+        problem = undefined;
       } catch (error) {
         if (good === undefined) throw error;
-        this.#runtime.report(error, "renewed certificate of a client; the one before is used");
+        // Told once, not for each connection.
+        const { message } = error as Error;
+        if (message !== problem) this.#runtime.report(error, "renewed certificate of a client; the one before is used");
+        problem = message;
       }
       return good;
     };

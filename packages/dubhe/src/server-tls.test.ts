@@ -134,6 +134,32 @@ test("a listener that refuses the new pair keeps the old one", async (t) => {
   assert.equal(subjectOf(certificates), "CN=first");
 });
 
+test("authorities that are not whole are not taken: node:tls would leave them out, and refuse every client", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "ca-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const caFile = join(folder, "ca.crt");
+  const both = `${authority.cert}${new TestAuthority("Other").cert}`;
+  writeFileSync(caFile, authority.cert);
+  const { clock, reports, certificates, applied } = watched(t, () => ({ ...first, caFile, requestCert: true }));
+  for (const half of [
+    both.slice(0, -100),
+    authority.cert.slice(0, 100),
+    "",
+    both.slice(0, authority.cert.length + 30),
+  ]) {
+    writeFileSync(caFile, half);
+    await clock.advance(10_000);
+    assert.match(certificates.inspect().problem!, /ca\.crt \(caFile of tls\) /);
+    assert.throws(() => certificates.reload(), /caFile of tls/);
+    assert.throws(() => new ServerCertificates(testRuntime().runtime, { ...first, caFile }), /caFile of tls/);
+  }
+  assert.equal(applied.length, 0);
+  writeFileSync(caFile, both);
+  await clock.advance(10_000);
+  assert.deepEqual([String(applied[0]!.ca), certificates.inspect().problem], [both, null]);
+  assert.ok(reports.length > 0);
+});
+
 test("certificates by name are polled too, each with its files", async (t) => {
   const { clock, volume, applied } = watched(t, ({ files }) => ({ ...second, sni: { "a.example": files } }));
   volume.swap(third);
@@ -179,6 +205,7 @@ for (const [tls, message] of [
   [{ sni: { a: { keyFile: 1 } } }, /keyFile of tls\.sni\["a"\] is the path/],
   [{ reloadMs: -1 }, /reloadMs of tls/],
   [{ requestCert: true }, /requestCert of tls needs caFile/],
+  [{ requestCert: true, ca: "" }, /requestCert of tls needs caFile/],
   [{}, /tls of createServer needs certFile and keyFile/],
   [{ sni: {} }, /tls of createServer needs certFile and keyFile/],
   [{ certFile: "x" }, /tls takes certFile only together with keyFile/],

@@ -7,6 +7,7 @@ import {
 } from "@dubhe/http2";
 import {
   type CertificateFiles,
+  checkAuthorities,
   checkCertificateFiles,
   checkRenewed,
   hasFiles,
@@ -48,27 +49,40 @@ const tlsKeys = keysOf<ServerTls>({
   SNICallback: 1,
 });
 
+const sniKeys = keysOf<SniFiles>({ cert: 1, certFile: 1, key: 1, keyFile: 1, passphrase: 1, pfx: 1 });
+
 /** Throws a TypeError that names what is wrong. */
 export function checkServerTls(tls: ServerTls): void {
   if (typeof tls !== "object" || tls === null)
     throw new TypeError("tls of createServer takes options: { certFile, keyFile }");
   rejectUnknownKeys("tls of createServer", tls, tlsKeys);
   checkCertificateFiles("tls", tls);
-  for (const [name, certificate] of Object.entries(tls.sni ?? {}))
-    checkCertificateFiles(`tls.sni["${name}"]`, certificate);
+  const { sni = {} } = tls;
+  for (const [name, certificate] of Object.entries(sni)) {
+    const what = `tls.sni["${name}"]`;
+    rejectUnknownKeys(what, certificate, sniKeys);
+    checkCertificateFiles(what, certificate);
+    if (!hasCertificate(certificate)) throw new TypeError(`${what} needs certFile and keyFile`);
+  }
   const { reloadMs } = tls;
   if (reloadMs !== undefined && !(reloadMs >= 0 && reloadMs <= 2 ** 31 - 1))
     throw new TypeError(`reloadMs of tls is a number of milliseconds, not ${reloadMs}`);
-  if (
-    tls.requestCert === true &&
-    tls.rejectUnauthorized !== false &&
-    tls.ca === undefined &&
-    tls.caFile === undefined
-  ) {
+  // Of an empty `ca` node:tls makes the public authorities.
+  const ca = tls.caFile !== undefined ? "caFile" : tls.ca ? "ca" : undefined;
+  if (tls.requestCert === true && tls.rejectUnauthorized !== false && ca === undefined)
     throw new TypeError(
       "requestCert of tls needs caFile (or ca): the authorities that client certificates are signed by",
     );
-  }
+  if (ca !== undefined && tls.requestCert === undefined)
+    throw new TypeError(
+      `${ca} of tls is for the certificates of clients, which are asked for by requestCert: true alone (false: they are not)`,
+    );
+  if (!hasCertificate(tls) && Object.keys(sni).length === 0 && tls.SNICallback === undefined)
+    throw new TypeError("tls of createServer needs certFile and keyFile");
+}
+
+function hasCertificate({ certFile, cert, pfx }: SniFiles): boolean {
+  return certFile !== undefined || cert !== undefined || pfx !== undefined;
 }
 
 export interface ServerTlsInspection {
@@ -178,6 +192,7 @@ function namesFiles({ sni = {}, ...tls }: ServerTls): boolean {
 
 function load({ reloadMs, sni, ...tls }: ServerTls): LoadedServerTls {
   const loaded = loadFiles(tls);
+  checkAuthorities(tls, loaded);
   if (sni === undefined) return loaded;
   return { ...loaded, sni: Object.fromEntries(Object.entries(sni).map(([name, files]) => [name, loadFiles(files)])) };
 }

@@ -143,8 +143,8 @@ export class Server implements AsyncDisposable {
 
   /**
    * New certificates for connections from now on; connections go on. Without options the files are read again, as happens by
-   * itself every `reloadMs`. Whether clients need a certificate (`requestCert`) stays as it was. Throws, and keeps what is in
-   * use, when they are unusable.
+   * itself every `reloadMs`. `requestCert`, `rejectUnauthorized` and `SNICallback` must be given as at the start. Throws, and
+   * keeps what is in use, when they are unusable.
    */
   reloadTls(tls?: ServerTls): void {
     if (this.#certificates === undefined) throw new Error("the server has no TLS, or has not started");

@@ -50,8 +50,8 @@ export interface ConnectionOptions {
    */
   readonly sendBufferTotal?: number;
   /**
-   * With 4 MiB or more waiting for the peer's windows, or a whole listener over its limit, a peer that takes less than
-   * 16 KiB in this time is given up. Default 60 000.
+   * With 4 MiB or more waiting for the peer's windows (64 KiB when a whole listener is over its limit), and less than 16 KiB
+   * of it taken in this time, the streams with the most queued bytes are reset until less waits. Default 60 000.
    */
   readonly sendStallTimeoutMs?: number;
   /** Server: requests that may run at once; more are refused (REFUSED_STREAM). Default 1 024. */

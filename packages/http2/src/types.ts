@@ -173,8 +173,8 @@ export interface Connection {
   /** Round-trip time in ms, or why there is none. */
   ping(callback: (result: number | Error) => void): void;
   /**
-   * GOAWAY; streams that run may finish within `graceMs` (default 30 000), then the socket closes. 0 = at once. Again = with
-   * the new grace. A server goes on accepting for one round trip, so that requests under way are served.
+   * GOAWAY; streams that run may finish within `graceMs` (default 30 000), then the socket closes. 0 = at once. Again: the
+   * sooner end holds. A server goes on accepting for one round trip, so that requests under way are served.
    */
   drain(options?: { readonly graceMs?: number }): void;
   /** Closes at once, without a GOAWAY; streams end with kind "connection". */

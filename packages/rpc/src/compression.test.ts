@@ -64,6 +64,11 @@ for (const encoding of all) {
   });
 }
 
+test("no limit is as much as a buffer can hold, and the queue goes on", async () => {
+  const message = random(300_000);
+  for (let i = 0; i < 3; i++) assert.deepEqual(await unpack("gzip", gzipSync(message), Infinity), message);
+});
+
 test("deflate is the zlib format", () => {
   assert.throws(() => unpack("deflate", deflateRawSync(random(100)), 1_000), /not valid deflate/);
 });

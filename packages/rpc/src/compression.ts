@@ -1,3 +1,4 @@
+import { constants as bufferLimits } from "node:buffer";
 import {
   brotliCompress,
   brotliCompressSync,
@@ -148,7 +149,7 @@ export function decompress(
     queue.add({
       owner,
       start(done) {
-        const maxOutputLength = Math.max(1, maxBytes);
+        const maxOutputLength = Math.max(1, Math.min(maxBytes, bufferLimits.MAX_LENGTH));
         const chunkSize = Math.max(minChunk, Math.min(maxBytes, unpackChunk));
         coding.unpack(message, { maxOutputLength, chunkSize }, (error, result) => {
           // What a message keeps of it must not pin much more.
@@ -167,7 +168,7 @@ export function decompress(
 /** For what is small by its nature. Throws as `decompress` does. */
 export function decompressInPlace(encoding: Compression, message: Uint8Array, maxBytes: number): Uint8Array {
   try {
-    return plain(codings[encoding].unpackInPlace(message, { maxOutputLength: maxBytes }));
+    return plain(codings[encoding].unpackInPlace(message, { maxOutputLength: Math.max(1, maxBytes) }));
   } catch (error) {
     throw decompressionError(encoding, error, maxBytes);
   }

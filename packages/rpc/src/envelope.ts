@@ -227,7 +227,8 @@ export class EnvelopeReader {
         this.#tailEnd = 0;
       }
       const n = Math.min(chunk.length - at, last.length - this.#tailEnd);
-      last.set(chunk.subarray(at, at + n), this.#tailEnd);
+      // Nearly always all of it: no view is needed.
+      last.set(n === chunk.length ? chunk : chunk.subarray(at, at + n), this.#tailEnd);
       this.#tailEnd += n;
       at += n;
     }

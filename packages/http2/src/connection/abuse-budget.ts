@@ -30,13 +30,16 @@ export const BUDGET: {
   oversizedHeaders: 100,
   /** Refill for DATA with a payload, on a stream that takes it; one more unit for each 256 bytes. */
   dataReceived: 1,
-  /** Refill for DATA sent; one more unit for each 128 bytes: the peer may credit in small steps. */
-  dataSent: 20,
+  /** Refill for DATA sent; one more unit for each 128 bytes: the peer may credit in small steps, stream and connection. */
+  dataSent: 40,
   streamCompleted: 20,
 };
 
-/** Streams that lived this long may be reset for free: resetting them is no faster than finishing them. Milliseconds. */
-export const RAPID_RESET_AGE_MS = 1_000;
+/**
+ * Streams that lived this long may be reset for free: with so many at a time as the limit of streams allows that is no
+ * faster than finishing them, and half of the shortest deadline in common use. Milliseconds.
+ */
+export const RAPID_RESET_AGE_MS = 50;
 
 /** DATA of fewer bytes counts as sent only when it was not the peer's window that made it so small. */
 export const WORTHWHILE = 256;

@@ -4,6 +4,7 @@ import { FrameScript, type FrameScriptOptions } from "@dubhe/testing";
 import { HeaderTemplate } from "../types.js";
 
 const POST = ":method=POST :scheme=http :path=/";
+const GET = new HeaderTemplate([":method", "GET", ":scheme", "http", ":path", "/"]);
 const OK = new HeaderTemplate([":status", "200"]);
 const server: FrameScriptOptions = { role: "server", split: "whole" };
 
@@ -154,6 +155,18 @@ test("a peer with small windows that reads is left alone", () => {
   assert.equal(script.connection.state, "open");
 });
 
+test("client: a server that credits the prefix and the payload of each message apart, for stream and connection, is left alone", () => {
+  // x/net of Go 1.20 and before sent both WINDOW_UPDATEs at every read of a handler.
+  const script = new FrameScript({ role: "client", split: "whole" });
+  script.handshake();
+  const stream = script.open(GET, false)!;
+  for (let i = 0; i < 5_000; i++) {
+    stream.sendPrefixed(0, new Uint8Array(1), false);
+    script.receive("WINDOW_UPDATE 0 5", "WINDOW_UPDATE 1 5", "WINDOW_UPDATE 0 1", "WINDOW_UPDATE 1 1");
+  }
+  assert.equal(script.connection.state, "open");
+});
+
 test("a client that pings too much is told so in gRPC's words", () => {
   const script = new FrameScript(server);
   script.handshake();
@@ -221,4 +234,33 @@ test("time alone refills the allowance slowly", async () => {
     await script.advance(1_000);
   }
   assert.equal(script.connection.state, "open");
+});
+
+test("ten thousand calls that end by deadlines of 100 ms are not an attack", async () => {
+  const script = new FrameScript(server);
+  script.handshake();
+  for (let wave = 0; wave < 10; wave++) {
+    const ids = Array.from({ length: 1_000 }, (_, i) => 2 * (1_000 * wave + i) + 1);
+    script.receive(...ids.flatMap((id) => [`HEADERS ${id} ${POST}`, `DATA ${id} END_STREAM *7`]));
+    await script.advance(100);
+    script.receive(...ids.map((id) => `RST_STREAM ${id} CANCEL`));
+  }
+  assert.equal(script.connection.state, "open");
+});
+
+test("client: the late answers to ten thousand calls that were given up at once are not an attack, more than these are", () => {
+  const script = new FrameScript({ role: "client", split: "whole", options: { keepalive: false } });
+  script.handshake();
+  const ids = Array.from({ length: 10_000 }, (_, i) => 2 * i + 1);
+  const streams = ids.map(() => script.open(GET, true)!);
+  for (const stream of streams) stream.reset(8);
+  for (const id of ids) {
+    script.receive(`HEADERS ${id} :status=200`, `DATA ${id} *7`, `HEADERS ${id} END_STREAM grpc-status=4`);
+    script.receive(`RST_STREAM ${id} NO_ERROR`);
+  }
+  assert.equal(script.connection.state, "open");
+  assert.equal(script.connection.counters.streamErrors, 0);
+  const rounds = flood(script, 3_000, () => ["HEADERS 19999 :status=200"]);
+  assert.ok(rounds <= 2_000, `${rounds}`);
+  assertCalm(script);
 });

@@ -244,3 +244,17 @@ test("a stream that was answered was processed, whatever ends it", () => {
   script.core.outputClosed(undefined);
   assert.equal(script.events().at(-2), "stream 1 connection by transport CONNECT_ERROR processed=yes");
 });
+
+test("server: what lay in the socket while this process stood still is served before the last id is named", async () => {
+  const script = new FrameScript({ role: "server", split: "whole" });
+  const { clock } = script.testRuntime;
+  script.handshake();
+  script.connection.drain();
+  script.sent();
+  clock.stall(5_000);
+  clock.advanceSync(0);
+  script.receive("HEADERS 1 END_STREAM :method=GET :scheme=http :path=/");
+  await script.advance(0);
+  assert.deepEqual(script.sent(), ["GOAWAY 1 NO_ERROR"]);
+  assert.equal(script.connection.activeStreams, 1);
+});

@@ -88,7 +88,7 @@ export class InboundHeaders {
 
   private onStrayBlock(streamId: number): void {
     if (this.core.streams.isIdle(streamId)) throw violation(ErrorCode.PROTOCOL_ERROR, "HEADERS on an idle stream");
-    this.inbound.charge(BUDGET.frame);
+    if (!this.core.streams.isLateAnswer()) this.inbound.charge(BUDGET.frame);
     // A client opened the stream itself, so it has closed it, and the answer was under way.
     if (this.core.role === "server" && !this.core.streams.mayHaveFramesUnderWay(streamId)) {
       throw violation(ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream");

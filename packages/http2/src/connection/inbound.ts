@@ -198,7 +198,7 @@ export class Inbound implements FrameHandler {
     // A server that resets what we opened costs us nothing; a client that opens and resets does (CVE-2023-44487).
     const free =
       stream !== undefined && (this.core.role === "client" || this.core.now - stream.openedAt >= RAPID_RESET_AGE_MS);
-    if (!free) this.charge(BUDGET.frame);
+    if (!free && !this.core.streams.isLateAnswer()) this.charge(BUDGET.frame);
     if (stream !== undefined) this.core.streams.peerReset(stream, readUint32(bytes, start));
   }
 

@@ -102,3 +102,16 @@ test("a drain that is under way keeps its own grace", async () => {
   await script.advance(2_000);
   assert.equal(script.connection.state, "closed");
 });
+
+test("a client that says GOAWAY, or never finishes its handshake, does not outlive the age and its grace", async () => {
+  const options = { maxConnectionAgeMs: 1_000, maxConnectionAgeGraceMs: 500, handshakeTimeoutMs: 60_000 };
+  const leaving = new FrameScript({ role: "server", options: { ...options, keepalive: false } });
+  leaving.handshake();
+  leaving.receive(`HEADERS 1 ${REQUEST}`, "GOAWAY 0 NO_ERROR");
+  const silent = new FrameScript({ role: "server", options });
+  for (const script of [leaving, silent]) {
+    await script.advance(1_100 + 500);
+    assert.equal(script.connection.state, "closed");
+    assert.equal(script.testRuntime.clock.pendingTimers, 0);
+  }
+});

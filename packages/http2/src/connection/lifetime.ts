@@ -51,7 +51,6 @@ export class Lifetime {
 
   /** Requests that are under way when the time is up are served. */
   private retire(why: string): void {
-    const { core } = this;
-    if (core.state === "open") core.shutdown.drain(core.options.maxConnectionAgeGraceMs, why);
+    this.core.shutdown.drain(this.core.options.maxConnectionAgeGraceMs, why);
   }
 }

@@ -13,6 +13,8 @@ const INITIAL_SLOTS = 32;
  */
 export class OpenStreams {
   size = 0;
+  /** No stream lies further behind its own slot. 0 where no id was left out: then to close a gap takes one step, not one for every open stream. */
+  private farthest = 0;
   /** 0 = free: no stream has that id. */
   private ids = new Uint32Array(INITIAL_SLOTS);
   private slots: (Http2Stream | undefined)[] = new Array<Http2Stream | undefined>(INITIAL_SLOTS).fill(undefined);
@@ -44,6 +46,7 @@ export class OpenStreams {
     this.size--;
     // Close the gap, so that probing needs no marks for what was deleted.
     for (let at = (hole + 1) & mask; this.ids[at] !== 0; at = (at + 1) & mask) {
+      if (((at - hole) & mask) > this.farthest) break;
       const home = (this.ids[at]! >>> 1) & mask;
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
       this.ids[hole] = this.ids[at]!;
@@ -52,6 +55,7 @@ export class OpenStreams {
     }
     this.ids[hole] = 0;
     this.slots[hole] = undefined;
+    if (this.size === 0) this.farthest = 0;
   }
 
   /** A copy, in no order: the caller may close streams while it goes through them. */
@@ -61,14 +65,17 @@ export class OpenStreams {
 
   private place(id: number, stream: Http2Stream): void {
     const mask = this.ids.length - 1;
-    let at = (id >>> 1) & mask;
+    const home = (id >>> 1) & mask;
+    let at = home;
     while (this.ids[at] !== 0) at = (at + 1) & mask;
+    this.farthest = Math.max(this.farthest, (at - home) & mask);
     this.ids[at] = id;
     this.slots[at] = stream;
   }
 
   private grow(): void {
     const { ids, slots } = this;
+    this.farthest = 0;
     this.ids = new Uint32Array(ids.length * 2);
     this.slots = new Array<Http2Stream | undefined>(ids.length * 2).fill(undefined);
     for (let at = 0; at < ids.length; at++) {

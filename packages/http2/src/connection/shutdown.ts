@@ -25,6 +25,7 @@ export class Shutdown {
   private readonly core: ConnectionCore;
   private phase: Phase = "running";
   private sentGoaway = false;
+  private expiresAt = Number.POSITIVE_INFINITY;
   private graceTimer: Timer | undefined = undefined;
   private finalTimer: Timer | undefined = undefined;
 
@@ -37,9 +38,14 @@ export class Shutdown {
     if (core.state === "closed") return;
     if (core.role === "client" && core.state === "connecting") return core.destroy();
     core.state = "draining";
-    this.graceTimer?.cancel();
     if (graceMs <= 0) return this.expire();
-    this.graceTimer = core.clock.setTimeout(() => this.expire(), graceMs);
+    // What was promised first holds: a second drain may shorten the grace, not prolong it.
+    const expiresAt = core.clock.now() + graceMs;
+    if (expiresAt < this.expiresAt) {
+      this.expiresAt = expiresAt;
+      this.graceTimer?.cancel();
+      this.graceTimer = core.clock.setTimeout(() => this.expire(), graceMs);
+    }
     if (core.role === "client") this.goFinal();
     else if (this.phase === "running") this.announce(why);
   }
@@ -77,7 +83,9 @@ export class Shutdown {
     this.phase = "announced";
     core.outgoing.writer.goaway(MAX_STREAM_ID, ErrorCode.NO_ERROR, why);
     core.ping(() => this.goFinal());
-    this.finalTimer = core.clock.setTimeout(() => this.goFinal(), FINAL_GOAWAY_MS);
+    // After a stall of this process timers fire before sockets are read: requests that lie there are let in first.
+    const final = (): unknown => core.clock.nextTurn(() => this.goFinal());
+    this.finalTimer = core.clock.setTimeout(final, FINAL_GOAWAY_MS);
   }
 
   private goFinal(): void {

@@ -24,11 +24,13 @@ export class StreamTable {
   lastPeerId = 0;
   private readonly core: ConnectionCore;
   private readonly open: OpenStreams = new OpenStreams();
-  private readonly resets: ResetMemory = new ResetMemory();
+  private readonly resets: ResetMemory;
 
   constructor(core: ConnectionCore) {
     this.core = core;
     this.nextId = core.role === "client" ? 1 : 2;
+    // A client may have given up as many calls at once as servers without a limit let it open.
+    this.resets = new ResetMemory(core.role === "client" ? 16_384 : 1_024);
   }
 
   get size(): number {
@@ -53,6 +55,11 @@ export class StreamTable {
   /** A closed stream of which the peer did not know so yet: we reset it, or our GOAWAY excludes it. */
   mayHaveFramesUnderWay(streamId: number): boolean {
     return this.resets.has(streamId) || streamId > this.core.shutdown.acceptUpTo;
+  }
+
+  /** Client: HEADERS or RST_STREAM on a closed stream belong to the answer to a request that was given up. */
+  isLateAnswer(): boolean {
+    return this.core.role === "client" && this.resets.takeLateFrame();
   }
 
   /** Client: the stream whose HEADERS were appended just now. */

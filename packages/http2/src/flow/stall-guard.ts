@@ -1,7 +1,7 @@
 import type { Timer } from "@dubhe/concurrency";
 import type { ConnectionCore } from "../connection/connection-core.js";
 import type { Http2Stream } from "../connection/http2-stream.js";
-import { ConnectionError, ErrorCode } from "../errors.js";
+import { ErrorCode } from "../errors.js";
 import type { ReceiveTotalMember } from "./receive-total.js";
 import { SHARE } from "./send-scheduler.js";
 import type { SendTotalMember } from "./send-total.js";
@@ -16,8 +16,7 @@ const GENEROSITY = 4;
 /**
  * What happens when a connection's memory limit is reached and stays reached: after a grace the streams that hold most of
  * it are reset, so that the others go on. One guard for both directions: payload received and not consumed, payload
- * queued and not taken by the peer. A peer that holds much in our queues and takes next to nothing for long loses the
- * connection: it costs memory, and nobody is served by it.
+ * queued and not taken by the peer. The connection stays: who does not read one stream may well read the others.
  */
 export class StallGuard implements SendTotalMember, ReceiveTotalMember {
   /** A client's new streams wait for queues to empty: `sent` wants to be called. */
@@ -41,7 +40,7 @@ export class StallGuard implements SendTotalMember, ReceiveTotalMember {
 
   /** Goes by what was read over a whole grace: a reader that lifts the peer just above the limit, again and again, stalls it all the same. */
   receiveStarved(starved: boolean): void {
-    if (!starved || this.receiveTimer !== undefined) return;
+    if (!starved || this.receiveTimer !== undefined || this.core.state === "closed") return;
     this.readAtArming = this.core.receiveWindow.taken;
     this.receiveTimer = this.after(() => this.relieveReceiving());
   }
@@ -74,7 +73,7 @@ export class StallGuard implements SendTotalMember, ReceiveTotalMember {
   /** So much is queued that the peer must take some of it. */
   watchSending(): void {
     this.full = this.core.scheduler.isFull;
-    if (this.sendTimer !== undefined) return;
+    if (this.sendTimer !== undefined || this.core.state === "closed") return;
     this.takenAtLook = this.takenAtProgress = this.core.scheduler.taken;
     this.progressAt = this.core.clock.now();
     this.sendTimer = this.after(() => this.relieveSending());
@@ -113,34 +112,25 @@ export class StallGuard implements SendTotalMember, ReceiveTotalMember {
   private relieveSending(): void {
     this.sendTimer = undefined;
     const { core } = this;
-    const { scheduler } = core;
+    const { scheduler, totals, options } = core;
+    const now = core.clock.now();
     this.stalled = scheduler.taken - this.takenAtLook < WORTHWHILE;
     this.takenAtLook = scheduler.taken;
-    while (this.stalled && (scheduler.isFull || (core.totals.send.full && scheduler.mustProgress))) {
-      const stream = this.largest((candidate) => candidate.queuedBytes);
-      if (stream === undefined) break;
-      this.reset(stream, `${stream.queuedBytes} bytes not taken by the peer while the send buffer is full`);
-      if (core.state === "closed") return;
-    }
-    if (this.full) this.sent();
-    if (!scheduler.mustProgress) {
-      this.stalled = false;
-      return;
-    }
-    const now = core.clock.now();
     if (scheduler.taken - this.takenAtProgress >= WORTHWHILE) {
       this.takenAtProgress = scheduler.taken;
       this.progressAt = now;
-    } else if (now - this.progressAt >= core.options.sendStallTimeoutMs) {
-      return this.giveUp();
     }
-    this.sendTimer = this.after(() => this.relieveSending());
-  }
-
-  private giveUp(): void {
-    const { core } = this;
-    const message = `${core.scheduler.queuedBytes} bytes wait and the peer took next to none for ${core.options.sendStallTimeoutMs} ms`;
-    core.fail(new ConnectionError(message, ErrorCode.ENHANCE_YOUR_CALM, "local"));
+    const patient = now - this.progressAt < options.sendStallTimeoutMs;
+    while (scheduler.mustProgress) {
+      if (patient && !(this.stalled && (scheduler.isFull || totals.send.full))) break;
+      const stream = this.largest((candidate) => candidate.queuedBytes);
+      if (stream === undefined) break;
+      this.reset(stream, `${stream.queuedBytes} bytes wait, and the peer takes next to none`);
+      if (core.state === "closed") return;
+    }
+    if (this.full) this.sent();
+    if (scheduler.mustProgress) this.sendTimer = this.after(() => this.relieveSending());
+    else this.stalled = false;
   }
 
   private reset(stream: Http2Stream, message: string): void {

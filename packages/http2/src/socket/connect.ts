@@ -80,6 +80,8 @@ export function connect(
     if (secure) {
       socket.once("secureConnect", () => {
         progress = "connected";
+        // RFC 9113 §9.2.1.
+        (socket as TLSSocket).disableRenegotiation();
         if ((socket as TLSSocket).alpnProtocol === "h2") core.start(sink);
         else core.destroy(new ConnectionError(NO_H2, ErrorCode.HTTP_1_1_REQUIRED, "transport"));
       });

@@ -7,6 +7,8 @@ import { SocketFacts } from "./socket-facts.js";
 
 /** How long a closed connection waits without progress for the peer to take the last bytes and close its side. */
 const LINGER_MS = 2_000;
+/** And in all: who takes a byte now and then must not hold the socket, nor with it the process. */
+const LINGER_LIMIT_MS = 30_000;
 
 /**
  * The Output on a node:net or node:tls socket.
@@ -111,7 +113,7 @@ export class SocketOutput implements Output {
     }
     // Once the last byte is with the kernel, nothing here keeps the process.
     socket.end(() => socket.unref());
-    this.linger(Number.POSITIVE_INFINITY);
+    this.linger(Number.POSITIVE_INFINITY, this.clock.now() + LINGER_LIMIT_MS);
   }
 
   destroy(): void {
@@ -119,10 +121,10 @@ export class SocketOutput implements Output {
     this.socket.destroy();
   }
 
-  private linger(queuedBefore: number): void {
+  private linger(queuedBefore: number, until: number): void {
     this.lingering = this.clock.setTimeout(() => {
       const queued = this.socket.writableLength;
-      if (queued > 0 && queued < queuedBefore) this.linger(queued);
+      if (queued > 0 && queued < queuedBefore && this.clock.now() < until) this.linger(queued, until);
       else this.socket.destroy();
     }, LINGER_MS);
   }

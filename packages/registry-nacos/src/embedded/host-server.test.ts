@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { request as httpRequest } from "node:http";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { createRuntime } from "@dubhe/concurrency";
@@ -11,6 +12,25 @@ import { decodePayload, encodePayload } from "../payload.js";
 import { HostServer } from "./host-server.js";
 
 const scope = { namespace: "public", groupName: "g", serviceName: "s", module: "naming" };
+
+test(
+  "it answers no browser",
+  withLeakCheck(async () => {
+    const server = await HostServer.start(createRpcEnvironment(createRuntime()), {
+      port: 0,
+      pid: process.pid,
+      startingMs: 0,
+    });
+    const url = `http://127.0.0.1:${server.port}/Request/request`;
+    const post = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
+    await assert.rejects(
+      new Promise((resolve, reject) => {
+        httpRequest(url, { ...post, agent: false }, resolve).on("error", reject).end(post.body);
+      }),
+    );
+    await server.close();
+  }),
+);
 
 test(
   "a client that ends its stream keeps its registrations until its connection ends; unreadable bodies are answered",

@@ -73,7 +73,8 @@ export class HostServer {
       return peer;
     };
 
-    const server = new RpcServer(env, { maxReceiveBytes: MAX_MESSAGE_BYTES });
+    // Nacos speaks gRPC alone; and a page in a browser on this machine can reach the loopback.
+    const server = new RpcServer(env, { maxReceiveBytes: MAX_MESSAGE_BYTES, http1: false });
     server.add(Request, {
       request(payload, context) {
         const { type, body } = host.request(peerOf(context).id, readRequest(payload));

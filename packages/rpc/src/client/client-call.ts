@@ -12,9 +12,12 @@ import type { Abortable } from "../abort-listeners.js";
 import type { CallOptions } from "../call-options.js";
 import type { AttemptObserver, ChannelCall } from "../channel.js";
 import { Code, codeName } from "../code.js";
+import { type Compression, decompress } from "../compression.js";
+import { defaultMaxReceiveBytes } from "../envelope.js";
 import { Metadata } from "../metadata.js";
 import { type Attempt, type Processed, RpcError } from "../rpc-error.js";
 import { codeFromStreamEnd, describeStreamEnd } from "../stream-end.js";
+import type { UnpackOwner } from "../unpack-queue.js";
 import type { CallBinding } from "./call-binding.js";
 import type { ClientCore } from "./client-core.js";
 import { RequestSender } from "./request-sender.js";
@@ -25,14 +28,14 @@ import { RequestSender } from "./request-sender.js";
  * `PlainCall`.
  *
  *     waiting ──startOn──▶ attempting ──status, cancellation, deadline, failure──▶ ended
- *        ▲  │                 │
+ *        ▲  │                 │ └──the only response is compressed──▶ unpacking ─▶ ended
  *        │  └──fail, cancel───┼──────────────────────────────────────────────────▶ ended
  *        └────────────────────┘ attempt ended unprocessed, the request is whole, and the channel takes it over
  *
  * `ended` is what the caller sees; the stream may close a little later, and only then the attempt is over for the channel.
  * Fields are not `#private`: this object is made for every call.
  */
-export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
+export abstract class ClientCall implements ChannelCall, StreamSink, Abortable, UnpackOwner {
   readonly service: string;
   readonly methodName: string;
   readonly deadline: number;
@@ -45,7 +48,7 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
   protected readonly binding: CallBinding;
   protected readonly options: CallOptions | undefined;
   readonly sender: RequestSender;
-  protected state: "waiting" | "attempting" | "ended" = "waiting";
+  protected state: "waiting" | "attempting" | "unpacking" | "ended" = "waiting";
   protected stream: Stream | undefined = undefined;
   /** The stream of a complete response, of which messages may be read yet. */
   protected unread: Stream | undefined = undefined;
@@ -103,6 +106,16 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     return this.state === "ended";
   }
 
+  // ---- UnpackOwner
+
+  get lane(): object {
+    return this.core.channel;
+  }
+
+  get over(): boolean {
+    return this.state === "ended";
+  }
+
   startOn(connection: Connection, endpoint: string, observer: AttemptObserver): boolean {
     if (this.state !== "waiting") return false;
     const now = this.core.env.runtime.clock.now();
@@ -146,7 +159,7 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     if (state === "ended") return;
     this.settle(asIs ? error : this.withAttempts(error));
     if (state === "attempting") stream?.reset(ErrorCode.CANCEL);
-    else if (this.offered) this.core.channel.cancel(this);
+    else if (state === "waiting" && this.offered) this.core.channel.cancel(this);
   }
 
   aborted(reason: unknown): void {
@@ -182,7 +195,7 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
     this.stream = undefined;
     this.observer = undefined;
     this.sender.detach();
-    if (this.state === "ended") {
+    if (this.state === "ended" || this.state === "unpacking") {
       const { error } = this;
       observer.attemptEnded(this, { code: error?.code ?? 0, end, replayable: false, error });
       return;
@@ -226,7 +239,7 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
   }
 
   processedSoFar(): "no" | "maybe" {
-    return this.state === "attempting" ? "maybe" : "no";
+    return this.state === "waiting" ? "no" : "maybe";
   }
 
   /** Opens a stream and writes the request's HEADERS; undefined when the connection has no capacity. `timeoutMs` may be Infinity. */
@@ -255,8 +268,32 @@ export abstract class ClientCall implements ChannelCall, StreamSink, Abortable {
 
   /** The response is complete; what it says is `error`. What had come before is still delivered. */
   protected answered(error: RpcError | undefined): void {
+    // A listener of the caller's may have cancelled the call.
+    if (this.state !== "attempting") return;
     // If the request is not complete, the engine resets the stream with NO_ERROR: nobody reads the rest (RFC 9113 §8.1).
     this.settle(error, false);
+  }
+
+  /** The response is complete, and its message compressed: `take` gets it, unless the caller leaves or the deadline passes before. */
+  protected answeredPacked(encoding: Compression, packed: Uint8Array, take: (bytes: Uint8Array) => void): void {
+    if (this.state !== "attempting") return;
+    this.state = "unpacking";
+    this.sender.stop();
+    void this.unpack(encoding, packed, take);
+  }
+
+  /** Never rejects. */
+  private async unpack(encoding: Compression, packed: Uint8Array, take: (bytes: Uint8Array) => void): Promise<void> {
+    try {
+      const limit = this.core.options.maxReceiveBytes ?? defaultMaxReceiveBytes;
+      const bytes = decompress(encoding, packed, limit, this);
+      const whole = bytes instanceof Uint8Array ? bytes : await bytes;
+      if (this.ended) return;
+      take(whole);
+      this.settle(undefined);
+    } catch (error) {
+      this.cancelWith(RpcError.from(error, Code.Internal));
+    }
   }
 
   /** A response that makes no sense. */

@@ -1,7 +1,7 @@
 import type { Connection, FieldList, HeaderBlock, Stream } from "@dubhe/http2";
 import type { CallOptions } from "../call-options.js";
 import { Code } from "../code.js";
-import { decompress, decompressInPlace, type Encoding } from "../compression.js";
+import { decompressInPlace, type Encoding } from "../compression.js";
 import { bodyType } from "../content-type.js";
 import { defaultMaxReceiveBytes } from "../envelope.js";
 import { Metadata } from "../metadata.js";
@@ -34,7 +34,6 @@ export class PlainCall extends ClientCall {
   private byGet = false;
   private head: PlainResponseHead | undefined = undefined;
   private reader: BodyReader | undefined = undefined;
-  private body: Uint8Array = empty;
   private message: object | undefined = undefined;
 
   constructor(
@@ -63,14 +62,14 @@ export class PlainCall extends ClientCall {
   onData(chunk: Uint8Array, endStream: boolean): void {
     this.consumed(chunk.length);
     if (this.state !== "attempting") return;
+    if (endStream && this.reader === undefined && chunk.length <= this.limit) return this.bodyCame(chunk, false);
+    this.reader ??= new BodyReader(this.limit);
     try {
-      if (endStream && this.reader === undefined && chunk.length <= this.limit) return this.bodyCame(chunk, false);
-      this.reader ??= new BodyReader(this.limit);
       this.reader.push(chunk);
-      if (endStream) this.bodyCame(this.reader.finish(), true);
     } catch (error) {
-      this.cancelWith(RpcError.from(error, Code.Internal));
+      return this.cancelWith(RpcError.from(error, Code.Internal));
     }
+    if (endStream) this.bodyCame(this.reader.finish(), true);
   }
 
   onTrailers(): void {
@@ -115,9 +114,8 @@ export class PlainCall extends ClientCall {
   }
 
   protected responseEnds(error: RpcError | undefined): void {
-    if (error !== undefined) return this.reject(error);
-    if (this.message !== undefined) return this.resolve(this.message);
-    void this.unpack(this.head?.encoding ?? "identity");
+    if (error === undefined) this.resolve(this.message as object);
+    else this.reject(error);
   }
 
   private get limit(): number {
@@ -129,10 +127,20 @@ export class PlainCall extends ClientCall {
     const head = this.head as PlainResponseHead;
     this.tell(this.options?.onTrailers, head.trailers);
     if (!head.ok) return this.answered(this.errorIn(head, bytes));
-    // No body is an empty message, compressed or not. What has to be unpacked is so once the call has ended.
-    if (head.encoding !== "identity" && bytes.length > 0) this.body = owned ? bytes : new Uint8Array(bytes);
-    else this.message = this.binding.codecs.response.decode(bytes, owned) as object;
+    const { encoding = "identity" } = head;
+    // No body is an empty message, compressed or not.
+    if (encoding !== "identity" && bytes.length > 0)
+      return this.answeredPacked(encoding, owned ? bytes : new Uint8Array(bytes), (whole) => this.decode(whole, true));
+    try {
+      this.decode(bytes, owned);
+    } catch (error) {
+      return this.cancelWith(RpcError.from(error, Code.Internal));
+    }
     this.answered(undefined);
+  }
+
+  private decode(bytes: Uint8Array, owned: boolean): void {
+    this.message = this.binding.codecs.response.decode(bytes, owned) as object;
   }
 
   private errorIn(head: PlainResponseHead, bytes: Uint8Array): RpcError {
@@ -153,17 +161,5 @@ export class PlainCall extends ClientCall {
       trailers: Metadata.fromFields(head.trailers),
       attempts: this.attemptsSoFar(code, message, "yes"),
     });
-  }
-
-  /** Never rejects. */
-  private async unpack(encoding: Encoding): Promise<void> {
-    try {
-      const owner = { lane: this.core.channel, over: false };
-      const bytes = encoding === "identity" ? this.body : decompress(encoding, this.body, this.limit, owner);
-      const whole = bytes instanceof Uint8Array ? bytes : await bytes;
-      this.resolve(this.binding.codecs.response.decode(whole, true) as object);
-    } catch (error) {
-      this.reject(this.withAttempts(RpcError.from(error, Code.Internal)));
-    }
   }
 }

@@ -247,6 +247,24 @@ test(
   }),
 );
 
+for (const unary of ["grpc", "triple"] as const) {
+  test(
+    `${unary}: a caller that leaves while the answer is unpacked does not wait for it`,
+    withLeakCheck(async () => {
+      await using pair = await rpcPair({ server: { compression: "gzip" } });
+      pair.server.add(EchoService, echoHandlers());
+      const controller = new AbortController();
+      // Zlib's threads answer in another turn.
+      const onTrailers = (): void => queueMicrotask(() => controller.abort());
+      const call = pair.client(EchoService, { unary }).unary(
+        { responseBytes: 300_000 },
+        { signal: controller.signal, onTrailers },
+      );
+      await assert.rejects(call, (error: RpcError) => error.code === Code.Canceled && error.processed === "maybe");
+    }),
+  );
+}
+
 test(
   "options that do not exist are refused at once",
   withLeakCheck(async () => {

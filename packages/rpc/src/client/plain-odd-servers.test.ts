@@ -182,6 +182,43 @@ test(
 );
 
 test(
+  "triple unary: a body that is missing or cut, and ends with the headers or with trailers, fails its call alone",
+  withLeakCheck(() =>
+    withServer(
+      (stream, headers) => {
+        const ok = { ":status": 200, "content-type": "application/json" };
+        if (headers["x-how"] === "none") return stream.respond(ok, { endStream: true });
+        stream.respond(ok, { waitForTrailers: true });
+        stream.on("wantTrailers", () => stream.sendTrailers({ "x-tail": "1" }));
+        return stream.end(headers["x-how"] === "cut" ? '{"text":' : '{"text":"whole"}');
+      },
+      async (echo) => {
+        const whole = echo.unary({});
+        for (const how of ["none", "cut"]) {
+          await assert.rejects(echo.unary({}, { headers: { "x-how": how } }), {
+            code: Code.Internal,
+            message: /cannot decode/,
+          });
+        }
+        assert.equal((await whole).text, "whole");
+      },
+      { serialization: "json" },
+    ),
+  ),
+);
+
+test(
+  "triple unary: a listener that cancels its call has cancelled it",
+  withLeakCheck(() =>
+    withServer(json(200, { text: "x" }), async (echo) => {
+      const controller = new AbortController();
+      const call = echo.unary({}, { signal: controller.signal, onTrailers: () => controller.abort() });
+      await assert.rejects(call, { code: Code.Canceled });
+    }, { serialization: "json" }),
+  ),
+);
+
+test(
   "triple unary: REFUSED_STREAM is proof, and the request is sent again whole",
   withLeakCheck(async () => {
     const paths: unknown[] = [];

@@ -38,10 +38,6 @@ export class StreamCall extends GrpcCall implements InboundOwner {
     return iterator;
   }
 
-  get lane(): object {
-    return this.core.channel;
-  }
-
   /** One call's message is bounded by its limit, and a client chooses how many calls it makes. */
   unfinished(): void {}
 

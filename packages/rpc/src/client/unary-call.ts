@@ -1,7 +1,7 @@
 import type { FieldList } from "@dubhe/http2";
 import type { CallOptions } from "../call-options.js";
 import { Code } from "../code.js";
-import { decompress, type Encoding } from "../compression.js";
+import type { Encoding } from "../compression.js";
 import { defaultMaxReceiveBytes, EnvelopeReader, envelopePrefixBytes, singleMessageLength } from "../envelope.js";
 import { RpcError } from "../rpc-error.js";
 import type { CallBinding } from "./call-binding.js";
@@ -71,10 +71,18 @@ export class UnaryCall extends GrpcCall {
     return undefined;
   }
 
+  protected override answered(error: RpcError | undefined): void {
+    const { encoding, packed } = this;
+    if (error !== undefined || packed === undefined || encoding === "identity") return super.answered(error);
+    this.packed = undefined;
+    this.answeredPacked(encoding, packed, (bytes) => {
+      this.message = this.binding.codecs.response.decode(bytes, true) as object;
+    });
+  }
+
   protected responseEnds(error: RpcError | undefined): void {
-    if (error !== undefined) return this.reject(error);
-    if (this.packed === undefined) return this.resolve(this.message as object);
-    void this.unpack(this.packed);
+    if (error === undefined) this.resolve(this.message as object);
+    else this.reject(error);
   }
 
   private receive(payload: Uint8Array, reader: EnvelopeReader): void {
@@ -86,19 +94,6 @@ export class UnaryCall extends GrpcCall {
       throw new RpcError("compressed message in a response without grpc-encoding", Code.Internal, { source: "peer" });
     } else {
       this.packed = reader.owned ? payload : new Uint8Array(payload);
-    }
-  }
-
-  /** Never rejects. */
-  private async unpack(packed: Uint8Array): Promise<void> {
-    try {
-      if (this.encoding === "identity") throw new RpcError("compressed response without grpc-encoding", Code.Internal);
-      const limit = this.core.options.maxReceiveBytes ?? defaultMaxReceiveBytes;
-      const bytes = decompress(this.encoding, packed, limit, { lane: this.core.channel, over: false });
-      const whole = bytes instanceof Uint8Array ? bytes : await bytes;
-      this.resolve(this.binding.codecs.response.decode(whole, true) as object);
-    } catch (error) {
-      this.reject(this.withAttempts(RpcError.from(error, Code.Internal)));
     }
   }
 }

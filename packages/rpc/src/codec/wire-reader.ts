@@ -168,6 +168,8 @@ export class WireReader {
     const { buffer, at } = this;
     this.at = at + length;
     if (this.#owned && length * 2 >= buffer.length) return buffer.subarray(at, at + length);
+    // The quickest copy, but a Buffer's slice shares its memory.
+    if (length > 24 && buffer.constructor === Uint8Array) return buffer.slice(at, at + length);
     const copy = new Uint8Array(length);
     if (length <= 24) for (let i = 0; i < length; i++) copy[i] = buffer[at + i] as number;
     else copy.set(buffer.subarray(at, at + length));

@@ -13,6 +13,8 @@ export const beyondCompiled: Error = new Error("beyond the compiled codec");
  */
 export class WireWriter {
   #slab: Buffer = Buffer.allocUnsafeSlow(slabBytes);
+  /** The slab's; to ask the slab for it is a call into the runtime. */
+  #memory: ArrayBufferLike = this.#slab.buffer;
   #start = 0;
   #at = 0;
   /** Set while a message is being written: a getter in it may encode another. */
@@ -27,7 +29,7 @@ export class WireWriter {
   }
 
   finish(): Uint8Array {
-    const message = new Uint8Array(this.#slab.buffer, this.#slab.byteOffset + this.#start, this.#at - this.#start);
+    const message = new Uint8Array(this.#memory, this.#start, this.#at - this.#start);
     // A large message has its slab for itself: small ones must not keep it alive.
     if (this.#slab.length > slabBytes) this.#renew(slabBytes, 0);
     this.#busy = false;
@@ -170,6 +172,7 @@ export class WireWriter {
     const slab = Buffer.allocUnsafeSlow(size);
     if (keep > 0) slab.set(this.#slab.subarray(this.#start, this.#at));
     this.#slab = slab;
+    this.#memory = slab.buffer; // all of it: a slow Buffer is not a part of a pool
     this.#start = 0;
     this.#at = keep;
   }

@@ -288,3 +288,21 @@ test("an idle connection does not keep the process alive; a call does", async ()
     assert.equal(output, "slow\n");
   });
 });
+
+test(
+  "10 000 calls that end by their deadlines of 100 ms on one connection: the server does not mind, nor does the client",
+  withLeakCheck(() =>
+    withEcho({ pool: { maxConnectionsPerEndpoint: 1 } }, async ({ client, pool }) => {
+      let ended = 0;
+      const caller = async (): Promise<void> => {
+        while (ended < 10_000) {
+          ended++;
+          await assert.rejects(client.unary({ delayMs: 60_000 }, { timeoutMs: 100 }), { code: Code.DeadlineExceeded });
+        }
+      };
+      await Promise.all(Array.from({ length: 1_000 }, caller));
+      assert.deepEqual([pool.counters.goawaysReceived, pool.counters.connectionsOpened], [0, 1]);
+      assert.equal((await client.unary({ text: "alive" })).text, "alive");
+    }),
+  ),
+);

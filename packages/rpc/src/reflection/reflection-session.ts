@@ -45,7 +45,10 @@ export class ReflectionSession<Q, A> implements AsyncIterableIterator<A> {
             resolve({ done: false, value: this.#answer(request.value) });
           }
         })
-        .catch(reject);
+        .catch((error: unknown) => {
+          this.#sessions.delete(this);
+          reject(error);
+        });
     });
   }
 

@@ -279,9 +279,9 @@ test(
 
 test("a session whose request or answer fails is not kept", async () => {
   const sessions: ReflectionSessions = new Set();
-  const broken = (async function* (): AsyncGenerator<string> {
-    throw new Error("malformed");
-  })();
+  const broken: AsyncIterable<string> = {
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error("malformed")) }),
+  };
   await assert.rejects(new ReflectionSession(broken, (request) => request, sessions).next(), /malformed/);
   assert.equal(sessions.size, 0);
   const question = (async function* (): AsyncGenerator<string> {

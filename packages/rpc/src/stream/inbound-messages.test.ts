@@ -266,3 +266,14 @@ test("an error that comes now does not wait for the message that is being decomp
   await assert.rejects(first, { code: Code.Canceled });
   assert.deepEqual(await messages.next(), { done: true, value: undefined });
 });
+
+test("a message that became whole is unfinished no more, however long its reader takes", async () => {
+  const { owner, messages } = setup();
+  const bytes = envelope(new Uint8Array(20).fill(0x61));
+  const first = messages.next();
+  messages.receive(bytes.subarray(0, 10));
+  assert.equal(owner.waitingFor, 10);
+  messages.receive(bytes.subarray(10));
+  assert.equal((await first).value, "a".repeat(20));
+  assert.equal(owner.waitingFor, 0);
+});

@@ -164,7 +164,7 @@ export class InboundMessages<M> implements MessageQueue<M>, UnpackOwner {
         return;
       } else if (this.#state === "open") {
         this.#credit(this.#arrived);
-        this.#tellUnfinished();
+        this.#tellUnfinished(this.#reader.pending);
         return;
       } else if (this.#error !== undefined && !this.#over) {
         this.#over = true;
@@ -201,6 +201,7 @@ export class InboundMessages<M> implements MessageQueue<M>, UnpackOwner {
         return nothing;
       }
       this.#credit(this.#reader.taken);
+      if (this.#unfinished > 0) this.#tellUnfinished(0);
       if (this.#reader.flag === 0) return this.#codec.decode(payload, this.#reader.owned) as M;
       return this.#decompress(this.#reader.owned ? payload : new Uint8Array(payload));
     } catch (error) {
@@ -254,8 +255,7 @@ export class InboundMessages<M> implements MessageQueue<M>, UnpackOwner {
     this.#owner.readerFailed(error);
   }
 
-  #tellUnfinished(): void {
-    const bytes = this.#reader.pending;
+  #tellUnfinished(bytes: number): void {
     if (bytes === this.#unfinished) return;
     this.#unfinished = bytes;
     this.#owner.unfinished(bytes);

@@ -43,6 +43,8 @@ export class Http1Connection implements CallHost {
     this.#secure = facts.secure;
     this.#identity = new ConnectionIdentity(server.env.runtime, id, facts);
     this.peer = createPeer(facts, this.#identity);
+    // node:http takes its own listener off with CONNECT; `close` follows, and tells.
+    socket.on("error", () => undefined);
     socket.once("close", () => {
       this.#timer?.cancel();
       // node:http tells only the response that is being written.
@@ -55,8 +57,12 @@ export class Http1Connection implements CallHost {
 
   /** `expectsContinue`: the body comes when it is asked for (RFC 9110 §10.1.1). */
   request(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
-    // Given up, with requests still in the parser's hands.
+    // Given up, or said to close, with requests still in the parser's hands: none is served (RFC 9112 §9.6).
     if (this.#socket.destroyed) return;
+    if (this.closing) {
+      request.resume();
+      return;
+    }
     this.#timer?.cancel();
     if (this.#exchanges.size >= this.options.maxPipelined) return this.giveUp();
     const read = readRequest(request, this.#secure);
@@ -75,6 +81,17 @@ export class Http1Connection implements CallHost {
     const comes = hasBody && !(expectsContinue && exchange.answered);
     if (expectsContinue && comes) response.writeContinue();
     exchange.receive(comes);
+  }
+
+  /** Its response is being written; those behind it wait. */
+  isFirst(exchange: Http1Exchange): boolean {
+    const [first] = this.#exchanges;
+    return first === exchange;
+  }
+
+  /** No other request comes after it: its response says `close`. */
+  isLast(exchange: Http1Exchange): boolean {
+    return this.closing && [...this.#exchanges].at(-1) === exchange;
   }
 
   exchangeEnded(exchange: Http1Exchange): void {

@@ -241,6 +241,69 @@ test(
 );
 
 test(
+  "answers under way come before the refusal of a later request, and nothing behind it is served",
+  withLeakCheck(async () => {
+    await using pair = await rpcPair();
+    const answers: (() => void)[] = [];
+    pair.server.add(EchoService, { unary: () => new Promise((resolve) => answers.push(() => resolve({}))) });
+    const good = `${head(unary, "content-length: 2")}{}`;
+    const client = new RawClient(pair).send(`${good}${head(unary, "host: y", "content-length: 2")}{}${good}`);
+    await client.until(() => pair.server.counters.http1Refused === 1);
+    assert.equal(answers.length, 1);
+    answers[0]?.();
+    await client.until(() => client.closed);
+    assert.deepEqual(client.statuses, ["200", "400"]);
+    assert.equal(pair.server.counters.callsStarted, 1);
+  }),
+);
+
+test(
+  "close: every request that was taken is answered, in order; the last says close",
+  withLeakCheck(async () => {
+    await using pair = await rpcPair();
+    const answers: (() => void)[] = [];
+    pair.server.add(EchoService, { unary: () => new Promise((resolve) => answers.push(() => resolve({}))) });
+    const good = `${head(unary, "content-length: 2")}{}`;
+    const client = new RawClient(pair).send(good.repeat(3));
+    await client.until(() => answers.length === 3);
+    const closed = pair.server.close({ graceMs: 5_000 });
+    client.send(good);
+    for (const answer of answers) answer();
+    await closed;
+    await client.until(() => client.closed);
+    assert.deepEqual(client.statuses, ["200", "200", "200"]);
+    assert.deepEqual([...client.text.matchAll(/connection: (\S+)/gi)].map(([, value]) => value), [
+      "keep-alive",
+      "keep-alive",
+      "close",
+    ]);
+    assert.equal(answers.length, 3);
+  }),
+);
+
+test(
+  "an answer that waits behind a slow one is not a slow reader's",
+  withLeakCheck(async () => {
+    const clock = new VirtualClock();
+    await using pair = await rpcPair({ clock });
+    let answer = (): void => undefined;
+    pair.server.add(EchoService, {
+      unary: () => new Promise((resolve) => { answer = () => resolve({}); }),
+      look: () => ({}),
+    });
+    const client = new RawClient(pair);
+    for (const path of [unary, look]) client.send(`${head(path, "content-length: 2")}{}`);
+    await settle(clock, () => pair.server.counters.callsSucceeded === 1);
+    await clock.advance(200_000);
+    answer();
+    await settle(clock, () => client.statuses.length === 2 || client.closed);
+    assert.deepEqual(client.statuses, ["200", "200"]);
+    client.socket.destroy();
+    await settle(clock, () => pair.server.http1Connections.size === 0);
+  }),
+);
+
+test(
   "more requests ahead than the limit close the connection",
   withLeakCheck(async () => {
     await using pair = await rpcPair({ server: { http1: { maxPipelined: 3 } } });
@@ -304,6 +367,24 @@ for (const [name, bytes, status] of malformed) {
     }),
   );
 }
+
+test(
+  "a client that resets while CONNECT is refused harms nobody: node:http has taken its error listener off by then",
+  withLeakCheck(async () => {
+    await using pair = await echoPair();
+    // Both are with the kernel before the server reads the first: its answer fails.
+    for (let i = 0; i < 20; i++) {
+      const client = new RawClient(pair);
+      client.socket.once("connect", () => {
+        client.send("CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n");
+        client.socket.resetAndDestroy();
+      });
+      await client.until(() => client.closed);
+    }
+    while (pair.server.counters.http1Refused === 0) await turn();
+    assert.equal((await call(pair, unary, '{"text":"a"}')).status, 200);
+  }),
+);
 
 test(
   "an upgrade is not taken up, and the request served",

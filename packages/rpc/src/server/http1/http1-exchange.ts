@@ -80,7 +80,7 @@ export class Http1Exchange implements RequestStream {
     const fields = extra === undefined ? rest : [...rest, ...extra];
     if (endStream && !fields.includes("content-length")) fields.push("content-length", "0");
     // The rest of the request is not waited for.
-    if (!this.#received || this.#connection.closing) this.#response.shouldKeepAlive = false;
+    if (!this.#received || this.#connection.isLast(this)) this.#response.shouldKeepAlive = false;
     this.#response.writeHead(Number(status), fields);
     this.#arm();
     if (endStream) this.#finish();
@@ -115,11 +115,14 @@ export class Http1Exchange implements RequestStream {
     if (this.#dropped > this.#connection.server.options.maxReceiveBytes) this.#response.end();
   }
 
-  /** For the rest of the request to come, or for the response to be taken. */
+  /** For the rest of the request to come, or for the response to be taken once it is its turn. */
   #arm(): void {
     const connection = this.#connection;
     this.#timer?.cancel();
-    this.#timer = connection.schedule(connection.options.bodyTimeoutMs, () => connection.giveUp());
+    this.#timer = connection.schedule(connection.options.bodyTimeoutMs, () => {
+      if (this.#received && !connection.isFirst(this)) this.#arm();
+      else connection.giveUp();
+    });
   }
 
   /** The response is taken, or never will be. */

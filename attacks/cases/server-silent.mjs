@@ -29,7 +29,7 @@ export const attack = {
   check({ hostile, expect }) {
     for (const text of Object.keys(hostile.errors)) {
       expect(
-        /deadline|refused|REFUSED|closed|reset|ECONNRESET|no connection|handshake|SETTINGS/i.test(text),
+        /deadline|refused|REFUSED|closed|reset|ECONNRESET|EPIPE|no connection|handshake|SETTINGS/i.test(text),
         `unclear: ${text}`,
       );
     }

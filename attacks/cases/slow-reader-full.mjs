@@ -18,7 +18,7 @@ export const attack = {
       { settings: [[4, 0]] },
     ),
   // Four times sendBufferLimit until it is known that nothing is taken; garbage of the responses made meanwhile.
-  rssMib: 128,
+  rssMib: 160,
   sees: { "RST_STREAM REFUSED_STREAM": 50, "RST_STREAM ENHANCE_YOUR_CALM": 1 },
   counters: ["requestsRefused", "stallResets"],
 };

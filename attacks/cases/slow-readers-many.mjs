@@ -22,7 +22,7 @@ export const attack = {
     ),
   // A quarter of the default: less to send, and the same to see. Beside it garbage, and what was under way when it was reached.
   options: { http2: { sendBufferTotal: 64 * 1024 * 1024 } },
-  rssMib: 160,
+  rssMib: 192,
   sees: { "RST_STREAM REFUSED_STREAM": 100 },
   counters: ["requestsRefused"],
 };

@@ -39,8 +39,6 @@ export const attack = {
   // A quarter of the default: less to send, and the same to see. What sockets hold, and garbage, beside.
   options: { maxUnfinishedBytes: 64 * 1024 * 1024 },
   rssMib: 192,
-  // Of it much was read into and is not collected yet.
-  heapMib: 384,
   sees: { "grpc-status 8": 1 },
   counters: ["messagesTooLarge"],
 };

@@ -159,4 +159,9 @@ test("options that make no sense are refused by name", () => {
   assert.throws(() => createServer({ health: "yes" as unknown as boolean }), /health is true or false, not yes/);
   assert.throws(() => createServer({ reflection: 1 as unknown as boolean }), /true, false or \{ files \}, not 1/);
   assert.throws(() => createServer({ reflection: { file: [] } as object }), /unknown option "file" of createServer's/);
+  assert.throws(
+    () => createServer({ http1: { idleTimeout: 5 } as object }),
+    /unknown option "idleTimeout" of createServer's http1. Did you mean "idleTimeoutMs"/,
+  );
+  assert.throws(() => createServer({ http1: "no" as unknown as boolean }), /http1 is true, false or .*, not no/);
 });

@@ -1,5 +1,10 @@
 import type { ConnectionOptions, ListenerOptions } from "@dubhe/http2";
-import type { ReflectionOptions, RpcServerOptions, ServiceOptions as RpcServiceOptions } from "@dubhe/rpc";
+import type {
+  Http1Options,
+  ReflectionOptions,
+  RpcServerOptions,
+  ServiceOptions as RpcServiceOptions,
+} from "@dubhe/rpc";
 import { parseHostPort } from "./advertised-address.js";
 import { checkHttp2Keys } from "./http2-options.js";
 import { keysOf, rejectUnknownKeys } from "./option-keys.js";
@@ -85,6 +90,15 @@ const listenerKeys = keysOf<Pick<ListenerOptions, "maxConnections" | "maxHandsha
   maxHandshakes: 1,
 });
 
+const http1Keys = keysOf<Http1Options>({
+  headersTimeoutMs: 1,
+  idleTimeoutMs: 1,
+  bodyTimeoutMs: 1,
+  maxHeaderBytes: 1,
+  maxRequests: 1,
+  maxPipelined: 1,
+});
+
 const reflectionKeys = keysOf<ReflectionOptions>({ files: 1 });
 
 const serviceKeys = keysOf<ServiceOptions>({ group: 1, version: 1, interceptors: 1, params: 1, weight: 1 });
@@ -93,7 +107,10 @@ const serviceKeys = keysOf<ServiceOptions>({ group: 1, version: 1, interceptors:
 export function checkServerOptions(options: ServerOptions): void {
   rejectUnknownKeys("createServer", options, serverKeys);
   checkHttp2Keys("createServer", options.http2, listenerKeys);
-  const { weight, registration, health, reflection } = options;
+  const { weight, registration, health, reflection, http1 } = options;
+  if (typeof http1 === "object" && http1 !== null) rejectUnknownKeys("createServer's http1", http1, http1Keys);
+  else if (http1 !== undefined && typeof http1 !== "boolean")
+    throw new TypeError(`http1 is true, false or an object of its limits, not ${String(http1)}`);
   if (health !== undefined && typeof health !== "boolean")
     throw new TypeError(`health is true or false, not ${String(health)}`);
   if (typeof reflection === "object" && reflection !== null)

@@ -1,4 +1,5 @@
 import { Code } from "./code.js";
+import { type MessageCodec, wholeMessage } from "./codec/message-codec.js";
 import { RpcError } from "./rpc-error.js";
 
 /** Flag byte and 4-byte length before every message (PROTOCOL-HTTP2.md, "Length-Prefixed-Message"). */
@@ -7,25 +8,32 @@ export const envelopePrefixBytes = 5;
 /** Default limit of a received message, as in dubbo-go and gRPC: 4 MiB. */
 export const defaultMaxReceiveBytes: number = 4 * 1024 * 1024;
 
+const nothing = new Uint8Array(0);
 const firstBlock = 512;
 const largestBlock = 16 * 1024;
+const blockSizes = [firstBlock, 1024, 2048, 4096, 8192, largestBlock];
 /** Up to this, room for a message is taken at once; above, at most 8 times what has really come. */
 const trustedLength = 64 * 1024;
 
 /**
  * Cuts a stream of DATA payloads into messages, whatever the cuts between them.
  *
- * `push` lends a chunk; `read` returns messages until there is no whole one; `settle` copies what is left, because the
- * chunk is only borrowed. A message that lies within one chunk is not copied. The limit is checked on the length prefix,
+ * `push` lends a chunk; `next` finds messages until there is no whole one, and `decode` or `payload` takes the one it found;
+ * `settle` copies what is left, because the chunk is only borrowed. A message that lies within one chunk is not copied. The limit is checked on the length prefix,
  * before anything is buffered, and memory grows with the bytes that came, not with what the prefix announces.
  */
 export class EnvelopeReader {
-  /** Of the message that `read` returned last: 0, or 1 = compressed. */
+  /** Of the message that `next` found last: 0, or 1 = compressed. */
   flag = 0;
   /** Whether that message is the reader's own exact copy, which nothing else refers to; else it is valid until the next call. */
   owned = false;
-  /** Bytes of all messages returned so far, prefixes included. */
+  /** Bytes of all messages found so far, prefixes included. */
   taken = 0;
+
+  /** The message that was found and not taken: `#found[#foundStart, #foundEnd)`. */
+  #found: Uint8Array = nothing;
+  #foundStart = 0;
+  #foundEnd = 0;
 
   readonly #maxBytes: number;
   #pushed = 0;
@@ -65,8 +73,23 @@ export class EnvelopeReader {
     this.#chunkAt = 0;
   }
 
-  /** The next whole message, or undefined. Throws RpcError: RESOURCE_EXHAUSTED above the limit, INTERNAL for an unknown flag. */
+  /** `next` and `payload` in one. */
   read(): Uint8Array | undefined {
+    return this.next() ? this.payload() : undefined;
+  }
+
+  /** Takes the message that was found. */
+  payload(): Uint8Array {
+    return wholeMessage(this.#letGo(), this.#foundStart, this.#foundEnd);
+  }
+
+  /** The same through a codec, which needs no view of it. */
+  decode(codec: MessageCodec): unknown {
+    return codec.decode(this.#letGo(), this.owned, this.#foundStart, this.#foundEnd);
+  }
+
+  /** Finds the next whole message. Throws RpcError: RESOURCE_EXHAUSTED above the limit, INTERNAL for an unknown flag. */
+  next(): boolean {
     if (this.#length < 0) {
       const chunk = this.#chunk;
       // The common case: the whole message lies in the borrowed chunk.
@@ -80,17 +103,14 @@ export class EnvelopeReader {
             else this.#chunkAt = end;
             this.owned = false;
             this.taken += envelopePrefixBytes + length;
-            return chunk.subarray(at + envelopePrefixBytes, end);
+            return this.#hold(chunk, at + envelopePrefixBytes, end);
           }
           this.#chunkAt = at + envelopePrefixBytes;
           this.#begin(length);
         }
       }
-      if (this.#length < 0 && this.#prefixFilled === 0 && this.#blocks.length > 0) {
-        const message = this.#readKept();
-        if (message !== undefined) return message;
-      }
-      if (this.#length < 0 && !this.#readPrefix()) return undefined;
+      if (this.#length < 0 && this.#prefixFilled === 0 && this.#blocks.length > 0 && this.#readKept()) return true;
+      if (this.#length < 0 && !this.#readPrefix()) return false;
     }
     return this.#fill();
   }
@@ -128,27 +148,41 @@ export class EnvelopeReader {
     return length;
   }
 
-  /** A message that lies within the first kept block. May instead begin one that does not, as `read` does. */
-  #readKept(): Uint8Array | undefined {
+  #hold(bytes: Uint8Array, start: number, end: number): true {
+    this.#found = bytes;
+    this.#foundStart = start;
+    this.#foundEnd = end;
+    return true;
+  }
+
+  /** Whoever has the message has it alone: an idle stream must not keep a chunk alive. */
+  #letGo(): Uint8Array {
+    const bytes = this.#found;
+    this.#found = nothing;
+    return bytes;
+  }
+
+  /** A message that lies within the first kept block. May instead begin one that does not, as `next` does. */
+  #readKept(): boolean {
     const block = this.#blocks[0] as Uint8Array;
     const at = this.#headAt;
     const blockEnd = this.#blocks.length === 1 ? this.#tailEnd : block.length;
     const from = at + envelopePrefixBytes;
-    if (from > blockEnd) return undefined;
+    if (from > blockEnd) return false;
     const length = this.#accept(block, at);
     const end = from + length;
     this.#headAt = end > blockEnd ? from : end;
     if (this.#headAt === blockEnd) {
-      this.#blocks.shift();
+      spareBlock(this.#blocks.shift() as Uint8Array);
       this.#headAt = 0;
     }
     if (end > blockEnd) {
       this.#begin(length);
-      return undefined;
+      return false;
     }
     this.owned = false;
     this.taken += envelopePrefixBytes + length;
-    return block.subarray(from, end);
+    return this.#hold(block, from, end);
   }
 
   #readPrefix(): boolean {
@@ -166,7 +200,7 @@ export class EnvelopeReader {
     this.#message = new Uint8Array(Math.min(length, trustedLength));
   }
 
-  #fill(): Uint8Array | undefined {
+  #fill(): boolean {
     const length = this.#length;
     for (;;) {
       let message = this.#message as Uint8Array;
@@ -177,9 +211,9 @@ export class EnvelopeReader {
         this.#message = undefined;
         this.owned = true;
         this.taken += envelopePrefixBytes + length;
-        return message;
+        return this.#hold(message, 0, length);
       }
-      if (this.#filled < message.length) return undefined;
+      if (this.#filled < message.length) return false;
       message = new Uint8Array(Math.min(length, this.#filled * 8));
       message.set(this.#message as Uint8Array);
       this.#message = message;
@@ -198,7 +232,7 @@ export class EnvelopeReader {
         moved += n;
         this.#headAt += n;
         if (this.#headAt === end) {
-          this.#blocks.shift();
+          spareBlock(this.#blocks.shift() as Uint8Array);
           this.#headAt = 0;
         }
         continue;
@@ -222,7 +256,7 @@ export class EnvelopeReader {
     while (at < chunk.length) {
       if (last === undefined || this.#tailEnd === last.length) {
         const wanted = last === undefined ? firstBlock : Math.min(largestBlock, last.length * 2);
-        last = new Uint8Array(Math.max(wanted, chunk.length - at));
+        last = takeBlock(Math.max(wanted, chunk.length - at));
         blocks.push(last);
         this.#tailEnd = 0;
       }
@@ -233,6 +267,20 @@ export class EnvelopeReader {
       at += n;
     }
   }
+}
+
+/** Blocks that were read to their end, of all readers, by size: to make one costs more than to fill it. */
+const spareBlocks: ReadonlyMap<number, Uint8Array[]> = new Map(blockSizes.map((size) => [size, []]));
+const maxSpares = 4;
+
+function takeBlock(size: number): Uint8Array {
+  return spareBlocks.get(size)?.pop() ?? new Uint8Array(size);
+}
+
+/** The message that was found in it last may not be taken yet; it is before anybody takes a block. */
+function spareBlock(block: Uint8Array): void {
+  const spares = spareBlocks.get(block.length);
+  if (spares !== undefined && spares.length < maxSpares) spares.push(block);
 }
 
 /** The length of the only message in this chunk, or -1: lets a unary call do without a reader. */

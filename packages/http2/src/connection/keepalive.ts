@@ -93,8 +93,7 @@ export class Keepalive {
       counters.keepalivePings++;
       this.core.ping(() => undefined);
     }
-    // Room in the output wakes sinks, and one of them may have closed the connection.
-    if (this.core.state !== "closed") this.awaitByte(seen, clock.now() + options.keepalive!.timeoutMs);
+    this.awaitByte(seen, clock.now() + options.keepalive!.timeoutMs);
   }
 
   private awaitByte(seen: number, deadline: number): void {

@@ -25,7 +25,9 @@ test(
     const post = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
     await assert.rejects(
       new Promise((resolve, reject) => {
-        httpRequest(url, { ...post, agent: false }, resolve).on("error", reject).end(post.body);
+        httpRequest(url, { ...post, agent: false }, resolve)
+          .on("error", reject)
+          .end(post.body);
       }),
     );
     await server.close();

@@ -255,6 +255,45 @@ test(
 );
 
 test(
+  "a reply that comes after the end of the call is let go of",
+  withLeakCheck(async () => {
+    let started = (): void => undefined;
+    const start = new Promise<void>((resolve) => {
+      started = resolve;
+    });
+    let proceed = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      proceed = resolve;
+    });
+    const slow: Interceptor = (next) => async (call) => {
+      started();
+      await gate;
+      return next(call);
+    };
+    await using pair = await rpcPair({ server: { interceptors: [slow] } });
+    const left = new Promise<void>((resolve) => {
+      pair.server.add(EchoService, {
+        serverStream: () => ({
+          [Symbol.asyncIterator]: () => ({
+            next: () => Promise.reject(new Error("asked for a message")),
+            return: () => {
+              resolve();
+              return Promise.resolve({ done: true, value: undefined });
+            },
+          }),
+        }),
+      });
+    });
+    const messages = pair.client(EchoService).serverStream({});
+    await start;
+    await messages.return();
+    while (pair.server.activeCalls > 0) await new Promise((resolve) => setImmediate(resolve));
+    proceed();
+    await left;
+  }),
+);
+
+test(
   "leaving a stream cancels the call behind the interceptors",
   withLeakCheck(async () => {
     await using pair = await rpcPair();

@@ -256,10 +256,9 @@ for (const unary of ["grpc", "triple"] as const) {
       const controller = new AbortController();
       // Zlib's threads answer in another turn.
       const onTrailers = (): void => queueMicrotask(() => controller.abort());
-      const call = pair.client(EchoService, { unary }).unary(
-        { responseBytes: 300_000 },
-        { signal: controller.signal, onTrailers },
-      );
+      const call = pair
+        .client(EchoService, { unary })
+        .unary({ responseBytes: 300_000 }, { signal: controller.signal, onTrailers });
       await assert.rejects(call, (error: RpcError) => error.code === Code.Canceled && error.processed === "maybe");
     }),
   );

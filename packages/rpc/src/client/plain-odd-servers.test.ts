@@ -210,11 +210,15 @@ test(
 test(
   "triple unary: a listener that cancels its call has cancelled it",
   withLeakCheck(() =>
-    withServer(json(200, { text: "x" }), async (echo) => {
-      const controller = new AbortController();
-      const call = echo.unary({}, { signal: controller.signal, onTrailers: () => controller.abort() });
-      await assert.rejects(call, { code: Code.Canceled });
-    }, { serialization: "json" }),
+    withServer(
+      json(200, { text: "x" }),
+      async (echo) => {
+        const controller = new AbortController();
+        const call = echo.unary({}, { signal: controller.signal, onTrailers: () => controller.abort() });
+        await assert.rejects(call, { code: Code.Canceled });
+      },
+      { serialization: "json" },
+    ),
   ),
 );
 

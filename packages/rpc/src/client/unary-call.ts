@@ -48,7 +48,7 @@ export class UnaryCall extends GrpcCall {
         const length = singleMessageLength(chunk);
         if (length >= 0 && length <= limit) {
           this.messages = 1;
-          this.message = this.binding.codecs.response.decode(chunk.subarray(envelopePrefixBytes), false) as object;
+          this.message = this.binding.codecs.response.decode(chunk, false, envelopePrefixBytes) as object;
           return;
         }
       }

@@ -1,214 +1,250 @@
-import type { DescField, DescOneof } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, DescOneof } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
-import type { CompiledMessage } from "./compile.js";
 import {
-  type FieldWriter,
   implicit,
   isBeyond,
+  isText,
   isWrapped,
   legacyRequired,
   lengthDelimited,
   scalarOf,
   type Types,
-  type Values,
-  valueWriter,
+  type UnknownField,
   zeroOf,
 } from "./compile-shape.js";
-import { type ScalarWriter, wireTypeOf, writerOf } from "./scalars.js";
+import { typeCondition, wireTypeOf, writeExpression } from "./scalars.js";
+import { quoted, Source } from "./source.js";
 import { beyondCompiled, type WireWriter } from "./wire-writer.js";
 
-/** Writes the field if it is set. */
-export function fieldWriter(field: DescField, types: Types): FieldWriter {
-  if (isBeyond(field)) return beyondWriter(field);
-  if (field.oneof !== undefined) return oneofWriter(field, field.oneof, types);
-  const name = field.localName;
+/** Writes a message, or the object to make one of. */
+export type MessageWriter = (message: unknown, writer: WireWriter) => void;
+
+/**
+ * Makes the function that writes messages of a type, field by field in the order of their numbers:
+ *
+ *     function write(message, writer) {
+ *       value = message["id"];
+ *       if (value !== 0) {
+ *         if (typeof value === "number" && (value | 0) === value) { writer.byte(8); writer.int32(value); }
+ *         else absent(value, strict);
+ *       }
+ *     }
+ *
+ * `strict` is that it is a message, where every field must be right; of the object to make one of, fields may be missing.
+ */
+export function generateWriter(schema: DescMessage, types: Types): MessageWriter {
+  const source = new Source(`${schema.typeName}/write`);
+  const beyond = source.bind(beyondCompiled, "beyond");
+  source.add(
+    "return function write(message, writer) {",
+    `if (typeof message !== "object" || message === null) throw ${beyond};`,
+    `const typeName = message["$typeName"];`,
+    `const strict = typeName === ${quoted(schema.typeName)};`,
+    `if (!strict && typeName !== undefined) throw ${beyond};`,
+    "let value;",
+  );
+  const oneofs = new Set<DescOneof>();
+  for (const field of [...schema.fields].sort((a, b) => a.number - b.number)) {
+    if (field.oneof === undefined) addField(source, field, types);
+    else addOneofField(source, field, field.oneof, oneofs, types);
+  }
+  source.add(
+    `value = message["$unknown"];`,
+    `if (value !== undefined) ${source.bind(writeUnknown, "writeUnknown")}(value, writer, strict);`,
+    "};",
+  );
+  return source.evaluate() as MessageWriter;
+}
+
+function addField(source: Source, field: DescField, types: Types): void {
+  source.add(`value = message[${quoted(field.localName)}];`);
+  if (isBeyond(field)) return addBeyond(source, field);
   switch (field.fieldKind) {
     case "scalar":
-    case "enum": {
-      if (field.presence !== implicit) return explicitWriter(field);
-      const write = valueWriter(field);
-      const tag = field.number * 8 + wireTypeOf(scalarOf(field));
-      const zero = zeroOf(field);
-      if (zero instanceof Uint8Array) return bytesWriter(name, tag, write);
-      // Only of floating-point numbers is -0 another value than 0.
-      const signedZero = field.scalar === ScalarType.DOUBLE || field.scalar === ScalarType.FLOAT;
-      return (message, writer, strict) => {
-        const value = message[name];
-        if (value === zero && !(signedZero && Object.is(value, -0))) return;
-        // Missing: only the object to make a message of may be so.
-        if (value === undefined || value === null) {
-          if (strict) throw beyondCompiled;
-          return;
-        }
-        writer.varint32(tag);
-        write(value, writer);
-      };
-    }
-    case "message": {
-      const write = isWrapped(field)
-        ? wrapperWriter(field)
-        : messageWriter(types.get(field.message) as CompiledMessage);
-      const tag = field.number * 8 + lengthDelimited;
-      const required = field.presence === legacyRequired;
-      return (message, writer, strict) => {
-        const value = message[name];
-        if (value === undefined || value === null) {
-          if (required || (strict && value === null)) throw beyondCompiled;
-          return;
-        }
-        writer.varint32(tag);
-        write(value, writer);
-      };
-    }
+    case "enum":
+      return field.presence === implicit ? addImplicit(source, field) : addExplicit(source, field);
+    case "message":
+      return addMessage(source, field, types);
     case "list":
-      return listWriter(field, types);
+      return addList(source, field, types);
     case "map":
-      return mapWriter(field, types);
+      return addMap(source, field, types);
   }
 }
 
+function addImplicit(source: Source, field: DescField): void {
+  const type = scalarOf(field);
+  const isFloating = type === ScalarType.DOUBLE || type === ScalarType.FLOAT;
+  const zero = zeroOf(field);
+  // Only of floating-point numbers is -0 another value than 0.
+  source.add(`if (value !== ${zero}${isFloating ? " || Object.is(value, -0)" : ""}) {`);
+  if (type === ScalarType.BYTES) {
+    source.add("if (value instanceof Uint8Array) {", "if (value.length > 0) {");
+    addTagged(source, field);
+    source.add("}", "}");
+  } else {
+    source.add(`if (${conditionOf(field, "value")}) {`);
+    addTagged(source, field);
+    source.add("}");
+  }
+  source.add(`else ${source.bind(absent, "absent")}(value, strict);`, "}");
+}
+
 /** proto2, `optional`, and what editions have by default: set is what the message itself has, not its prototype. */
-function explicitWriter(field: DescField): FieldWriter {
-  const name = field.localName;
-  const write = valueWriter(field);
-  const tag = field.number * 8 + wireTypeOf(scalarOf(field));
-  const required = field.presence === legacyRequired;
-  return (message, writer, strict) => {
-    const value = message[name];
-    if (value === undefined || (value === null && !strict) || (strict && !Object.hasOwn(message, name))) {
-      if (required) throw beyondCompiled;
-      return;
-    }
-    writer.varint32(tag);
-    write(value, writer);
-  };
+function addExplicit(source: Source, field: DescField): void {
+  const beyond = source.bind(beyondCompiled, "beyond");
+  const own = `Object.hasOwn(message, ${quoted(field.localName)})`;
+  source.add(
+    `if (value !== undefined && (strict ? ${own} : value !== null)) {`,
+    `if (!(${conditionOf(field, "value")})) throw ${beyond};`,
+  );
+  addTagged(source, field);
+  source.add("}");
+  if (field.presence === legacyRequired) source.add(`else throw ${beyond};`);
 }
 
-/** Throws when the field is set. */
-function beyondWriter(field: DescField): FieldWriter {
-  const name = field.oneof?.localName ?? field.localName;
-  const ownCase = field.oneof === undefined ? undefined : field.localName;
-  return (message) => {
-    const value = message[name];
-    if (value === undefined && ownCase === undefined && field.presence !== legacyRequired) return;
-    if (ownCase !== undefined && typeof value === "object" && value !== null && (value as Values)["case"] !== ownCase)
-      return;
-    if (Array.isArray(value) && value.length === 0) return;
-    throw beyondCompiled;
-  };
+function addMessage(source: Source, field: DescField & { readonly fieldKind: "message" }, types: Types): void {
+  source.add("if (value !== undefined && value !== null) {");
+  addTag(source, field.number, lengthDelimited);
+  if (isWrapped(field)) {
+    source.add("const begin = writer.beginBlock();", "const strict = true;");
+    addImplicit(source, field.message.fields[0] as DescField);
+    source.add("writer.endBlock(begin);");
+  } else {
+    addNested(source, field.message, "value", types);
+  }
+  source.add("}");
+  const beyond = source.bind(beyondCompiled, "beyond");
+  source.add(
+    field.presence === legacyRequired ? `else throw ${beyond};` : `else if (strict && value === null) throw ${beyond};`,
+  );
 }
 
-function wrapperWriter(field: DescField & { readonly fieldKind: "message" }): ScalarWriter {
-  const inner = field.message.fields[0] as DescField;
-  const write = fieldWriter(inner, new Map());
-  return (value, writer) => {
-    const begin = writer.beginBlock();
-    write({ value }, writer, true);
-    writer.endBlock(begin);
-  };
+function addList(source: Source, field: DescField & { readonly fieldKind: "list" }, types: Types): void {
+  source.add("if (Array.isArray(value)) {");
+  if (field.packed) {
+    source.add("if (value.length > 0) {");
+    addTag(source, field.number, lengthDelimited);
+    source.add("const begin = writer.beginBlock();");
+  }
+  source.add("for (let i = 0; i < value.length; i++) {", "const item = value[i];");
+  if (field.listKind === "message") {
+    addTag(source, field.number, lengthDelimited);
+    addNested(source, field.message, "item", types);
+  } else {
+    source.add(`if (!(${conditionOf(field, "item")})) throw ${source.bind(beyondCompiled, "beyond")};`);
+    if (!field.packed) addTag(source, field.number, wireTypeOf(scalarOf(field)));
+    source.add(`${writeOf(source, field, "item")};`);
+  }
+  source.add("}");
+  if (field.packed) source.add("writer.endBlock(begin);", "}");
+  source.add("}", `else ${source.bind(absent, "absent")}(value, strict);`);
 }
 
-function bytesWriter(name: string, tag: number, write: ScalarWriter): FieldWriter {
-  return (message, writer, strict) => {
-    const value = message[name];
-    if (value === undefined || value === null) {
-      if (strict) throw beyondCompiled;
-      return;
-    }
-    if (value instanceof Uint8Array && value.length === 0) return;
-    writer.varint32(tag);
-    write(value, writer);
-  };
+function addMap(source: Source, field: DescField & { readonly fieldKind: "map" }, types: Types): void {
+  const beyond = source.bind(beyondCompiled, "beyond");
+  source.add(
+    `if (typeof value === "object" && value !== null) {`,
+    "const keys = Object.keys(value);",
+    "for (let i = 0; i < keys.length; i++) {",
+  );
+  addTag(source, field.number, lengthDelimited);
+  const parse = keyParser(field.mapKey);
+  source.add(
+    "const begin = writer.beginBlock();",
+    `const key = ${parse === undefined ? "keys[i]" : `${source.bind(parse, "parse")}(keys[i])`};`,
+    `if (!(${typeCondition(field.mapKey, "key")})) throw ${beyond};`,
+  );
+  addTag(source, 1, wireTypeOf(field.mapKey));
+  source.add(`${writeExpression(field.mapKey, "key")};`, "const item = value[keys[i]];");
+  if (field.mapKind === "message") {
+    addTag(source, 2, lengthDelimited);
+    addNested(source, field.message, "item", types);
+  } else {
+    source.add(`if (!(${conditionOf(field, "item")})) throw ${beyond};`);
+    addTag(source, 2, wireTypeOf(scalarOf(field)));
+    source.add(`${writeOf(source, field, "item")};`);
+  }
+  source.add("writer.endBlock(begin);", "}", "}", `else ${source.bind(absent, "absent")}(value, strict);`);
 }
 
-function oneofWriter(field: DescField, oneof: DescOneof, types: Types): FieldWriter {
-  const name = oneof.localName;
-  const ownCase = field.localName;
-  const tag = field.number * 8 + (field.fieldKind === "message" ? lengthDelimited : wireTypeOf(scalarOf(field)));
-  const write =
-    field.fieldKind === "message" ? messageWriter(types.get(field.message) as CompiledMessage) : valueWriter(field);
-  return (message, writer, strict) => {
-    const group = message[name] as { readonly case?: unknown; readonly value?: unknown } | undefined | null;
-    if (group === undefined || group === null) {
-      if (strict) throw beyondCompiled;
-      return;
-    }
-    if (group.case !== ownCase) return;
-    if (group.value === undefined || group.value === null) throw beyondCompiled;
-    writer.varint32(tag);
-    write(group.value, writer);
-  };
+/** The group and its case are read before the first of its fields. */
+function addOneofField(source: Source, field: DescField, oneof: DescOneof, known: Set<DescOneof>, types: Types): void {
+  const beyond = source.bind(beyondCompiled, "beyond");
+  const group = `g${oneof.parent.oneofs.indexOf(oneof)}`;
+  if (!known.has(oneof)) {
+    known.add(oneof);
+    source.add(
+      `const ${group} = message[${quoted(oneof.localName)}];`,
+      `let ${group}case;`,
+      `if (${group} !== undefined && ${group} !== null) ${group}case = ${group}.case;`,
+      `else if (strict) throw ${beyond};`,
+    );
+  }
+  source.add(`if (${group}case === ${quoted(field.localName)}) {`, `value = ${group}.value;`);
+  if (isBeyond(field)) {
+    source.add(`throw ${beyond};`);
+  } else if (field.fieldKind === "message") {
+    source.add(`if (value === undefined || value === null) throw ${beyond};`);
+    addTag(source, field.number, lengthDelimited);
+    addNested(source, field.message, "value", types);
+  } else {
+    source.add(`if (!(${conditionOf(field, "value")})) throw ${beyond};`);
+    addTagged(source, field);
+  }
+  source.add("}");
 }
 
-function messageWriter(type: CompiledMessage): ScalarWriter {
-  return (value, writer) => {
-    const begin = writer.beginBlock();
-    type.write(value, writer);
-    writer.endBlock(begin);
-  };
+/** Groups and the like: only where the field is set. */
+function addBeyond(source: Source, field: DescField): void {
+  const isSet =
+    field.presence === legacyRequired ? "true" : "value !== undefined && !(Array.isArray(value) && value.length === 0)";
+  source.add(`if (${isSet}) throw ${source.bind(beyondCompiled, "beyond")};`);
 }
 
-function listWriter(field: DescField & { readonly fieldKind: "list" }, types: Types): FieldWriter {
-  const name = field.localName;
-  const isMessage = field.listKind === "message";
-  const write = isMessage ? messageWriter(types.get(field.message) as CompiledMessage) : valueWriter(field);
-  const packed = field.packed;
-  const tag = field.number * 8 + (isMessage || packed ? lengthDelimited : wireTypeOf(scalarOf(field)));
-  return (message, writer, strict) => {
-    const list = message[name];
-    if (!Array.isArray(list)) {
-      if (strict || (list !== undefined && list !== null)) throw beyondCompiled;
-      return;
-    }
-    if (list.length === 0) return;
-    if (packed) {
-      writer.varint32(tag);
-      const begin = writer.beginBlock();
-      for (let i = 0; i < list.length; i++) write(list[i], writer);
-      writer.endBlock(begin);
-      return;
-    }
-    for (let i = 0; i < list.length; i++) {
-      writer.varint32(tag);
-      write(list[i], writer);
-    }
-  };
+function addNested(source: Source, message: DescMessage, value: string, types: Types): void {
+  const type = source.bind(types.get(message), "type");
+  source.add(
+    "{",
+    "const begin = writer.beginBlock();",
+    `${type}.write(${value}, writer);`,
+    "writer.endBlock(begin);",
+    "}",
+  );
 }
 
-function mapWriter(field: DescField & { readonly fieldKind: "map" }, types: Types): FieldWriter {
-  const name = field.localName;
-  const tag = field.number * 8 + lengthDelimited;
-  const keyOf = keyParser(field.mapKey);
-  const writeKey = writerOf(field.mapKey);
-  const keyTag = 8 + wireTypeOf(field.mapKey);
-  const isMessage = field.mapKind === "message";
-  const write = isMessage ? messageWriter(types.get(field.message) as CompiledMessage) : valueWriter(field);
-  const valueTag = 16 + (isMessage ? lengthDelimited : wireTypeOf(scalarOf(field)));
-  return (message, writer, strict) => {
-    const map = message[name];
-    if (typeof map !== "object" || map === null) {
-      if (strict || (map !== undefined && map !== null)) throw beyondCompiled;
-      return;
-    }
-    for (const key of Object.keys(map)) {
-      writer.varint32(tag);
-      const begin = writer.beginBlock();
-      writer.varint32(keyTag);
-      writeKey(keyOf(key), writer);
-      writer.varint32(valueTag);
-      write((map as Values)[key], writer);
-      writer.endBlock(begin);
-    }
-  };
+/** `value`, which is of the field's type, behind its tag. */
+function addTagged(source: Source, field: DescField): void {
+  addTag(source, field.number, wireTypeOf(scalarOf(field)));
+  source.add(`${writeOf(source, field, "value")};`);
 }
 
-export interface UnknownField {
-  readonly no: number;
-  readonly wireType: number;
-  readonly data: Uint8Array;
+function addTag(source: Source, number: number, wireType: number): void {
+  const tag = number * 8 + wireType;
+  if (tag < 0x80) source.add(`writer.byte(${tag});`);
+  else if (tag < 0x4000) source.add(`writer.twoBytes(${(tag & 0x7f) | 0x80}, ${tag >> 7});`);
+  else source.add(`writer.varint32(${tag});`);
 }
 
-export function writeUnknown(fields: UnknownField[], writer: WireWriter, strict: boolean): void {
+function conditionOf(field: DescField, value: string): string {
+  return isText(field) ? `typeof ${value} === "string"` : typeCondition(scalarOf(field), value);
+}
+
+function writeOf(source: Source, field: DescField, value: string): string {
+  return writeExpression(scalarOf(field), isText(field) ? `${source.bind(integerOf, "integerOf")}(${value})` : value);
+}
+
+function integerOf(text: string): bigint {
+  if (!/^(?:0|-?[1-9][0-9]*)$/.test(text)) throw beyondCompiled;
+  return BigInt(text);
+}
+
+/** What is not of its field's type may only be missing, and only in the object to make a message of. */
+function absent(value: unknown, strict: boolean): void {
+  if (strict || (value !== undefined && value !== null)) throw beyondCompiled;
+}
+
+function writeUnknown(fields: readonly UnknownField[], writer: WireWriter, strict: boolean): void {
   if (!strict) throw beyondCompiled;
   for (const { no, wireType, data } of fields) {
     writer.varint32(((no << 3) | wireType) >>> 0);
@@ -216,11 +252,11 @@ export function writeUnknown(fields: UnknownField[], writer: WireWriter, strict:
   }
 }
 
-/** Map keys are property names: text. */
-function keyParser(type: ScalarType): (key: string) => unknown {
+/** Map keys are property names: text. undefined = that is what they are on the wire too. */
+function keyParser(type: ScalarType): ((key: string) => unknown) | undefined {
   switch (type) {
     case ScalarType.STRING:
-      return (key) => key;
+      return undefined;
     case ScalarType.BOOL:
       return (key) => {
         if (key !== "true" && key !== "false") throw beyondCompiled;

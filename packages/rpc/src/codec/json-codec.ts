@@ -8,7 +8,7 @@ import {
 } from "@bufbuild/protobuf";
 import { Code } from "../code.js";
 import { RpcError } from "../rpc-error.js";
-import type { MessageCodec } from "./message-codec.js";
+import { type MessageCodec, wholeMessage } from "./message-codec.js";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -37,9 +37,10 @@ export class JsonCodec implements MessageCodec {
     }
   }
 
-  decode(bytes: Uint8Array): unknown {
+  decode(bytes: Uint8Array, _owned?: boolean, start: number = 0, end: number = bytes.length): unknown {
     try {
-      return fromJsonString(this.#schema, utf8.decode(bytes), { registry: this.#types(), ignoreUnknownFields: true });
+      const text = utf8.decode(wholeMessage(bytes, start, end));
+      return fromJsonString(this.#schema, text, { registry: this.#types(), ignoreUnknownFields: true });
     } catch (error) {
       throw new RpcError(`cannot decode ${this.#schema.typeName}: ${(error as Error).message}`, Code.Internal, {
         source: "peer",

@@ -11,10 +11,15 @@ export interface MessageCodec {
   /** Takes a message or the object to make one of. Throws RpcError(INTERNAL) when it cannot be encoded. */
   encode(message: unknown): Uint8Array;
   /**
-   * The result does not refer to `bytes`, which are borrowed, unless `owned`: then nothing else uses them.
-   * Throws RpcError(INTERNAL) when they cannot be decoded.
+   * The message lies in `bytes[start, end)`; default: all of it. The result does not refer to `bytes`, which are borrowed,
+   * unless `owned`: then nothing else uses them. Throws RpcError(INTERNAL) when they cannot be decoded.
    */
-  decode(bytes: Uint8Array, owned: boolean): unknown;
+  decode(bytes: Uint8Array, owned: boolean, start?: number, end?: number): unknown;
+}
+
+/** For a decoder that takes a whole array only. The others do without the view, which costs as much as a small message. */
+export function wholeMessage(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return end - start === bytes.length ? bytes : bytes.subarray(start, end);
 }
 
 const codecs = new WeakMap<DescMessage, MessageCodec>();
@@ -55,12 +60,12 @@ class CompiledCodec implements MessageCodec {
     }
   }
 
-  decode(bytes: Uint8Array, owned: boolean): unknown {
+  decode(bytes: Uint8Array, owned: boolean, start: number = 0, end: number = bytes.length): unknown {
     try {
-      return this.#type.read(new WireReader(bytes, owned), 1);
+      return this.#type.read(new WireReader(bytes, owned, start, end), 1);
     } catch (error) {
       if (error !== beyondCompiled) throw RpcError.from(error, Code.Internal);
-      return this.#reflective.decode(bytes, owned);
+      return this.#reflective.decode(bytes, owned, start, end);
     }
   }
 }
@@ -88,10 +93,11 @@ class ReflectiveCodec implements MessageCodec {
     }
   }
 
-  decode(bytes: Uint8Array, owned: boolean): unknown {
-    checkUnknownFieldsOf(this.#schema, bytes);
+  decode(bytes: Uint8Array, owned: boolean, start: number = 0, end: number = bytes.length): unknown {
+    const message = wholeMessage(bytes, start, end);
+    checkUnknownFieldsOf(this.#schema, message);
     try {
-      return fromBinary(this.#schema, owned ? bytes : new Uint8Array(bytes));
+      return fromBinary(this.#schema, owned ? message : new Uint8Array(message));
     } catch (error) {
       throw new RpcError(`cannot decode ${this.#schema.typeName}: ${(error as Error).message}`, Code.Internal, {
         source: "peer",

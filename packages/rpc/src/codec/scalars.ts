@@ -1,11 +1,4 @@
 import { ScalarType } from "@bufbuild/protobuf";
-import type { WireReader } from "./wire-reader.js";
-import { beyondCompiled, type WireWriter } from "./wire-writer.js";
-
-export type ScalarWriter = (value: unknown, writer: WireWriter) => void;
-export type ScalarReader = (reader: WireReader) => unknown;
-
-const largestFloat = 3.4028234663852886e38;
 
 /** The wire type of a value that is not packed (protobuf.dev/programming-guides/encoding#structure). */
 export function wireTypeOf(type: ScalarType): number {
@@ -26,129 +19,97 @@ export function wireTypeOf(type: ScalarType): number {
   }
 }
 
-/** Writes the value without its tag. What is not of the type, or out of its range, throws `beyondCompiled`. */
-export function writerOf(type: ScalarType): ScalarWriter {
+/** An expression that reads a value behind its tag from `reader`, a WireReader. */
+export function readExpression(type: ScalarType): string {
   switch (type) {
     case ScalarType.STRING:
-      return (value, writer) => {
-        if (typeof value !== "string") throw beyondCompiled;
-        writer.string(value);
-      };
+      return "reader.string()";
     case ScalarType.BYTES:
-      return (value, writer) => {
-        if (!(value instanceof Uint8Array)) throw beyondCompiled;
-        writer.bytes(value);
-      };
+      return "reader.bytes()";
     case ScalarType.BOOL:
-      return (value, writer) => {
-        if (typeof value !== "boolean") throw beyondCompiled;
-        writer.byte(value ? 1 : 0);
-      };
+      return "reader.bool()";
     case ScalarType.INT32:
-      return (value, writer) => writer.int32(int32(value));
+      return "reader.int32()";
     case ScalarType.UINT32:
-      return (value, writer) => writer.varint32(uint32(value));
+      return "reader.varint32()";
     case ScalarType.SINT32:
-      return (value, writer) => {
-        const number = int32(value);
-        writer.varint32(((number << 1) ^ (number >> 31)) >>> 0);
-      };
+      return "reader.sint32()";
     case ScalarType.FIXED32:
-      return (value, writer) => writer.fixed32(uint32(value));
+      return "reader.fixed32() >>> 0";
     case ScalarType.SFIXED32:
-      return (value, writer) => writer.fixed32(int32(value));
+      return "reader.fixed32()";
     case ScalarType.FLOAT:
-      return (value, writer) => {
-        if (typeof value !== "number" || (Number.isFinite(value) && Math.abs(value) > largestFloat))
-          throw beyondCompiled;
-        writer.float(value);
-      };
+      return "reader.float()";
     case ScalarType.DOUBLE:
-      return (value, writer) => {
-        if (typeof value !== "number") throw beyondCompiled;
-        writer.double(value);
-      };
+      return "reader.double()";
     case ScalarType.INT64:
-      return (value, writer) => writeBits(int64(value), writer);
+      return "reader.int64()";
     case ScalarType.UINT64:
-      return (value, writer) => writeBits(uint64(value), writer);
+      return "reader.uint64()";
     case ScalarType.SINT64:
-      return (value, writer) => {
-        const number = int64(value);
-        writeBits((number << 1n) ^ (number >> 63n), writer);
-      };
+      return "reader.sint64()";
     case ScalarType.FIXED64:
-      return (value, writer) => writeFixed(uint64(value), writer);
+      return "reader.fixed64()";
     case ScalarType.SFIXED64:
-      return (value, writer) => writeFixed(int64(value), writer);
+      return "reader.sfixed64()";
   }
 }
 
-/** Reads a value behind its tag. */
-export function readerOf(type: ScalarType): ScalarReader {
+/** A condition that `value` is of the type. The range of a 64-bit integer is left to the writer. */
+export function typeCondition(type: ScalarType, value: string): string {
   switch (type) {
     case ScalarType.STRING:
-      return (reader) => reader.string();
+      return `typeof ${value} === "string"`;
     case ScalarType.BYTES:
-      return (reader) => reader.bytes();
+      return `${value} instanceof Uint8Array`;
     case ScalarType.BOOL:
-      return (reader) => reader.bool();
+      return `typeof ${value} === "boolean"`;
     case ScalarType.INT32:
-      return (reader) => reader.int32();
-    case ScalarType.UINT32:
-      return (reader) => reader.varint32();
     case ScalarType.SINT32:
-      return (reader) => reader.sint32();
-    case ScalarType.FIXED32:
-      return (reader) => reader.view.getUint32(reader.fixed(4), true);
     case ScalarType.SFIXED32:
-      return (reader) => reader.view.getInt32(reader.fixed(4), true);
+      return `typeof ${value} === "number" && (${value} | 0) === ${value}`;
+    case ScalarType.UINT32:
+    case ScalarType.FIXED32:
+      return `typeof ${value} === "number" && ${value} >>> 0 === ${value}`;
     case ScalarType.FLOAT:
-      return (reader) => reader.view.getFloat32(reader.fixed(4), true);
     case ScalarType.DOUBLE:
-      return (reader) => reader.view.getFloat64(reader.fixed(8), true);
-    case ScalarType.INT64:
-      return (reader) => BigInt.asIntN(64, reader.varint64());
-    case ScalarType.UINT64:
-      return (reader) => reader.varint64();
-    case ScalarType.SINT64:
-      return (reader) => {
-        const bits = reader.varint64();
-        return BigInt.asIntN(64, (bits >> 1n) ^ -(bits & 1n));
-      };
-    case ScalarType.FIXED64:
-      return (reader) => reader.view.getBigUint64(reader.fixed(8), true);
-    case ScalarType.SFIXED64:
-      return (reader) => reader.view.getBigInt64(reader.fixed(8), true);
+      return `typeof ${value} === "number"`;
+    default:
+      return `typeof ${value} === "bigint"`;
   }
 }
 
-function int32(value: unknown): number {
-  if (typeof value !== "number" || (value | 0) !== value) throw beyondCompiled;
-  return value;
-}
-
-function uint32(value: unknown): number {
-  if (typeof value !== "number" || value >>> 0 !== value) throw beyondCompiled;
-  return value;
-}
-
-function int64(value: unknown): bigint {
-  if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) throw beyondCompiled;
-  return value;
-}
-
-function uint64(value: unknown): bigint {
-  if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) throw beyondCompiled;
-  return value;
-}
-
-function writeBits(value: bigint, writer: WireWriter): void {
-  if (value >= 0n && value <= 0xffff_ffffn) writer.varint32(Number(value));
-  else writer.varint64(Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn));
-}
-
-function writeFixed(value: bigint, writer: WireWriter): void {
-  writer.fixed32(Number(value & 0xffff_ffffn));
-  writer.fixed32(Number((value >> 32n) & 0xffff_ffffn));
+/** An expression that writes a value of the type without its tag to `writer`, a WireWriter. */
+export function writeExpression(type: ScalarType, value: string): string {
+  switch (type) {
+    case ScalarType.STRING:
+      return `writer.string(${value})`;
+    case ScalarType.BYTES:
+      return `writer.bytes(${value})`;
+    case ScalarType.BOOL:
+      return `writer.byte(${value} ? 1 : 0)`;
+    case ScalarType.INT32:
+      return `writer.int32(${value})`;
+    case ScalarType.UINT32:
+      return `writer.varint32(${value})`;
+    case ScalarType.SINT32:
+      return `writer.varint32(((${value} << 1) ^ (${value} >> 31)) >>> 0)`;
+    case ScalarType.FIXED32:
+    case ScalarType.SFIXED32:
+      return `writer.fixed32(${value})`;
+    case ScalarType.FLOAT:
+      return `writer.float(${value})`;
+    case ScalarType.DOUBLE:
+      return `writer.double(${value})`;
+    case ScalarType.INT64:
+      return `writer.int64(${value})`;
+    case ScalarType.UINT64:
+      return `writer.uint64(${value})`;
+    case ScalarType.SINT64:
+      return `writer.sint64(${value})`;
+    case ScalarType.FIXED64:
+      return `writer.fixed64(${value})`;
+    case ScalarType.SFIXED64:
+      return `writer.sfixed64(${value})`;
+  }
 }

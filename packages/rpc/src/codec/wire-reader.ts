@@ -1,8 +1,9 @@
+import { doubleOf, floatOf, int64Of, uint64Of } from "./number-bits.js";
 import { checkUnknownFields } from "./unknown-fields.js";
 import { beyondCompiled } from "./wire-writer.js";
 
 /** Up to this many bytes, text is taken for ASCII and read in a loop. */
-const shortString = 12;
+const shortString = 23;
 const byteOrderMark = 0xfeff;
 
 // Node's own conversions, which need no Buffer to be made of the bytes first.
@@ -17,14 +18,18 @@ export class WireReader {
   /** End of the message that is being read. */
   end: number;
   readonly #owned: boolean;
-  #view: DataView | undefined;
+  readonly #size: number;
+  /** The upper half of what `#bits64` read. */
+  #high = 0;
   #unknownFields = 0;
 
-  constructor(buffer: Uint8Array, owned: boolean) {
+  /** The message is `buffer[start, end)`. */
+  constructor(buffer: Uint8Array, owned: boolean, start: number = 0, end: number = buffer.length) {
     this.buffer = buffer;
-    this.at = 0;
-    this.end = buffer.length;
+    this.at = start;
+    this.end = end;
     this.#owned = owned;
+    this.#size = end - start;
   }
 
   varint32(): number {
@@ -90,15 +95,32 @@ export class WireReader {
     return value === 1;
   }
 
-  /** The 64 bits, unsigned. */
-  varint64(): bigint {
-    const { buffer } = this;
+  int64(): bigint {
+    const low = this.#bits64();
+    return int64Of(low, this.#high);
+  }
+
+  uint64(): bigint {
+    const low = this.#bits64();
+    return uint64Of(low, this.#high);
+  }
+
+  sint64(): bigint {
+    const low = this.#bits64();
+    const high = this.#high;
+    const sign = -(low & 1);
+    return int64Of(((low >>> 1) | (high << 31)) ^ sign, (high >>> 1) ^ sign);
+  }
+
+  /** A varint of 64 bits: returns the lower half. */
+  #bits64(): number {
+    const { buffer, end } = this;
     let at = this.at;
     let low = 0;
     let high = 0;
     let byte = 0x80;
     for (let shift = 0; byte > 0x7f; shift += 7) {
-      if (at >= this.end || shift > 63) throw beyondCompiled;
+      if (at >= end || shift > 63) throw beyondCompiled;
       byte = buffer[at++] as number;
       const bits = byte & 0x7f;
       if (shift < 28) {
@@ -112,22 +134,52 @@ export class WireReader {
       }
     }
     this.at = at;
-    low >>>= 0;
-    high >>>= 0;
-    return high === 0 ? BigInt(low) : (BigInt(high) << 32n) | BigInt(low);
+    this.#high = high;
+    return low;
   }
 
-  /** The bytes of a fixed-size value, by their start; `view` reads them. */
-  fixed(size: 4 | 8): number {
-    const { at } = this;
-    if (at + size > this.end) throw beyondCompiled;
-    this.at = at + size;
-    return at;
+  /** The 32 bits as a signed number. */
+  fixed32(): number {
+    const { buffer, at } = this;
+    if (at + 4 > this.end) throw beyondCompiled;
+    this.at = at + 4;
+    return (
+      (buffer[at] as number) |
+      ((buffer[at + 1] as number) << 8) |
+      ((buffer[at + 2] as number) << 16) |
+      ((buffer[at + 3] as number) << 24)
+    );
   }
 
-  get view(): DataView {
-    this.#view ??= new DataView(this.buffer.buffer, this.buffer.byteOffset, this.buffer.byteLength);
-    return this.#view;
+  float(): number {
+    return floatOf(this.fixed32());
+  }
+
+  double(): number {
+    const low = this.fixed32();
+    return doubleOf(low, this.fixed32());
+  }
+
+  fixed64(): bigint {
+    const low = this.fixed32();
+    return uint64Of(low, this.fixed32());
+  }
+
+  sfixed64(): bigint {
+    const low = this.fixed32();
+    return int64Of(low, this.fixed32());
+  }
+
+  /** Enters a block, which begins with its length: `end` is its end now. */
+  open(): void {
+    const length = this.length();
+    this.end = this.at + length;
+  }
+
+  /** Leaves a block, which must have been read up to its end, for the one around it, which ends at `outer`. */
+  close(outer: number): void {
+    if (this.at !== this.end) throw beyondCompiled;
+    this.end = outer;
   }
 
   /** Moves behind a length and checks that so much is there. */
@@ -138,25 +190,19 @@ export class WireReader {
   }
 
   skip(bytes: number): void {
+    if (bytes > this.end - this.at) throw beyondCompiled;
     this.at += bytes;
   }
 
   string(): string {
     const length = this.length();
     const { buffer, at } = this;
-    const end = at + length;
-    this.at = end;
+    this.at = at + length;
     if (length <= shortString) {
-      let text = "";
-      let i = at;
-      for (; i < end; i++) {
-        const char = buffer[i] as number;
-        if (char > 0x7f) break;
-        text += String.fromCharCode(char);
-      }
-      if (i === end) return text;
+      const text = shortAscii(buffer, at, at + length);
+      if (text !== undefined) return text;
     }
-    const text = utf8Slice.call(buffer, at, end);
+    const text = utf8Slice.call(buffer, at, at + length);
     // Perhaps not UTF-8, or a byte order mark: TextDecoder, which protobuf-es uses, treats these in its own way.
     if (text.charCodeAt(0) === byteOrderMark || text.includes("\uFFFD")) throw beyondCompiled;
     return text;
@@ -169,22 +215,55 @@ export class WireReader {
     this.at = at + length;
     if (this.#owned && length * 2 >= buffer.length) return buffer.subarray(at, at + length);
     // The quickest copy, but a Buffer's slice shares its memory.
-    if (length > 24 && buffer.constructor === Uint8Array) return buffer.slice(at, at + length);
+    if (length > 64 && buffer.constructor === Uint8Array) return buffer.slice(at, at + length);
     const copy = new Uint8Array(length);
-    if (length <= 24) for (let i = 0; i < length; i++) copy[i] = buffer[at + i] as number;
+    if (length <= 64) for (let i = 0; i < length; i++) copy[i] = buffer[at + i] as number;
     else copy.set(buffer.subarray(at, at + length));
     return copy;
   }
 
   /** The encoded value of a field that nobody knows, as protobuf-es keeps it: a copy. */
   unknown(wireType: number): Uint8Array {
-    checkUnknownFields(++this.#unknownFields, this.buffer.length);
+    checkUnknownFields(++this.#unknownFields, this.#size);
     const { at } = this;
-    if (wireType === 0) this.varint64();
-    else if (wireType === 1) this.fixed(8);
+    if (wireType === 0) this.#bits64();
+    else if (wireType === 1) this.skip(8);
     else if (wireType === 2) this.skip(this.length());
-    else if (wireType === 5) this.fixed(4);
+    else if (wireType === 5) this.skip(4);
     else throw beyondCompiled;
     return new Uint8Array(this.buffer.subarray(at, this.at));
   }
+}
+
+/** Eight at a time: a call with so many characters makes them into one string. undefined = not ASCII. */
+function shortAscii(buffer: Uint8Array, start: number, end: number): string | undefined {
+  let text = "";
+  let i = start;
+  for (; i + 8 <= end; i += 8) {
+    const a = buffer[i] as number;
+    const b = buffer[i + 1] as number;
+    const c = buffer[i + 2] as number;
+    const d = buffer[i + 3] as number;
+    const e = buffer[i + 4] as number;
+    const f = buffer[i + 5] as number;
+    const g = buffer[i + 6] as number;
+    const h = buffer[i + 7] as number;
+    if ((a | b | c | d | e | f | g | h) > 0x7f) return undefined;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  if (i + 4 <= end) {
+    const a = buffer[i] as number;
+    const b = buffer[i + 1] as number;
+    const c = buffer[i + 2] as number;
+    const d = buffer[i + 3] as number;
+    if ((a | b | c | d) > 0x7f) return undefined;
+    text += String.fromCharCode(a, b, c, d);
+    i += 4;
+  }
+  for (; i < end; i++) {
+    const char = buffer[i] as number;
+    if (char > 0x7f) return undefined;
+    text += String.fromCharCode(char);
+  }
+  return text;
 }

@@ -1,6 +1,9 @@
+import { bitsOfFloat, highHalf, lowHalf, splitDouble, splitInt64, splitUint64 } from "./number-bits.js";
+
 const slabBytes = 16 * 1024;
 /** Up to this many characters a string is taken for ASCII and written in a loop, which beats the call into the engine. */
 const shortString = 32;
+const largestFloat = 3.4028234663852886e38;
 
 type BufferInternals = { utf8Write(text: string, at: number, length: number): number };
 
@@ -82,19 +85,70 @@ export class WireWriter {
     this.#slab[this.#at++] = value;
   }
 
+  twoBytes(first: number, second: number): void {
+    if (this.#at + 2 > this.#slab.length) this.#grow(2);
+    const slab = this.#slab;
+    const at = this.#at;
+    slab[at] = first;
+    slab[at + 1] = second;
+    this.#at = at + 2;
+  }
+
   fixed32(value: number): void {
     if (this.#at + 4 > this.#slab.length) this.#grow(4);
-    this.#at = this.#slab.writeUInt32LE(value >>> 0, this.#at);
+    const slab = this.#slab;
+    const at = this.#at;
+    slab[at] = value;
+    slab[at + 1] = value >>> 8;
+    slab[at + 2] = value >>> 16;
+    slab[at + 3] = value >>> 24;
+    this.#at = at + 4;
   }
 
   float(value: number): void {
-    if (this.#at + 4 > this.#slab.length) this.#grow(4);
-    this.#at = this.#slab.writeFloatLE(value, this.#at);
+    if (Number.isFinite(value) && Math.abs(value) > largestFloat) throw beyondCompiled;
+    this.fixed32(bitsOfFloat(value));
   }
 
   double(value: number): void {
-    if (this.#at + 8 > this.#slab.length) this.#grow(8);
-    this.#at = this.#slab.writeDoubleLE(value, this.#at);
+    splitDouble(value);
+    this.#halves();
+  }
+
+  int64(value: bigint): void {
+    if (!splitInt64(value)) throw beyondCompiled;
+    this.varint64(lowHalf(), highHalf());
+  }
+
+  uint64(value: bigint): void {
+    if (!splitUint64(value)) throw beyondCompiled;
+    this.varint64(lowHalf(), highHalf());
+  }
+
+  /** Zigzag: the sign in the lowest bit. */
+  sint64(value: bigint): void {
+    if (!splitInt64(value)) throw beyondCompiled;
+    const low = lowHalf();
+    const high = highHalf();
+    const sign = (high | 0) >> 31;
+    this.varint64((low << 1) ^ sign, ((high << 1) | (low >>> 31)) ^ sign);
+  }
+
+  fixed64(value: bigint): void {
+    if (!splitUint64(value)) throw beyondCompiled;
+    this.#halves();
+  }
+
+  sfixed64(value: bigint): void {
+    if (!splitInt64(value)) throw beyondCompiled;
+    this.#halves();
+  }
+
+  /** The number that was split last, in eight bytes. */
+  #halves(): void {
+    const high = highHalf();
+    this.fixed32(lowHalf());
+    this.fixed32(high);
   }
 
   /** Length and UTF-8; a lone surrogate becomes U+FFFD, as TextEncoder has it. */

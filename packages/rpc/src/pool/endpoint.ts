@@ -1,12 +1,14 @@
-import type { Runtime, Timer } from "@dubhe/concurrency";
+import type { Runtime } from "@dubhe/concurrency";
 import { type Connection, ErrorCode } from "@dubhe/http2";
 import type { ChannelCall, TryOpen } from "../channel.js";
 import { type BackoffCause, Dial } from "./dial.js";
 import { EndpointLease, type EndpointObserver, type EndpointUser } from "./endpoint-lease.js";
 import { type EndpointSnapshot, endpointSnapshot } from "./endpoint-snapshot.js";
 import { addressOf, authorityOf, type EndpointTarget } from "./endpoint-target.js";
+import { NextLook } from "./next-look.js";
 import type { CloseReason, PoolCounters, PoolEvent, PoolSettings } from "./pool-options.js";
 import { PooledConnection, type PooledConnectionOwner, type PooledState } from "./pooled-connection.js";
+import { StarvingUsers } from "./starving-users.js";
 
 /**
  * What an endpoint is able to do, as others see it.
@@ -34,8 +36,6 @@ export interface EndpointHost {
   forget(endpoint: Endpoint): void;
 }
 
-/** Streams end in bursts: a connection is looked at once after this time, not at every end. Also the longest a finished process lingers. */
-const SETTLE_MS = 50;
 const ACTIVE: Life = { kind: "active" };
 /** How gRPC servers call it when they ban a client for its PINGs. */
 const TOO_MANY_PINGS = "too_many_pings";
@@ -56,15 +56,10 @@ export class Endpoint implements PooledConnectionOwner {
   /** Those that finish their streams and take no new ones. */
   readonly #retiring = new Set<PooledConnection>();
   readonly #users = new Set<EndpointLease>();
-  /** Users whose `tryOpen` was refused, in the order in which they will be served. */
-  readonly #starving = new Set<EndpointLease>();
+  readonly #starving = new StarvingUsers((control) => this.#anyFree(control));
+  readonly #nextTend: NextLook;
   #life: Life = ACTIVE;
   #lastError: Error | undefined;
-  #tendTimer: Timer | undefined;
-  #tendAt = Number.POSITIVE_INFINITY;
-  /** The next look is `SETTLE_MS` away at most: asked at the end of every call. */
-  #tendSoon = false;
-  #distributing = false;
   /** A connection has a limit of 0: its users must hear when that is raised. */
   #held = false;
   #whenEmpty: (() => void) | undefined;
@@ -72,6 +67,7 @@ export class Endpoint implements PooledConnectionOwner {
 
   constructor(host: EndpointHost, key: string, target: EndpointTarget) {
     this.#host = host;
+    this.#nextTend = new NextLook(host.runtime.clock, () => this.#tend());
     this.#dial = new Dial(host.runtime, host.settings.backoff, () => this.#wake());
     this.key = key;
     this.target = target;
@@ -260,7 +256,7 @@ export class Endpoint implements PooledConnectionOwner {
     counters.connectionsOpened += 1;
     counters.connectionsOpen += 1;
     this.#host.emit({ kind: "connected", address: this.address, tookMs: runtime.clock.now() - member.startedAt });
-    this.#tendIn(SETTLE_MS);
+    this.#nextTend.soon();
     if (member.held) this.#held = true;
     this.#wake();
   }
@@ -271,11 +267,11 @@ export class Endpoint implements PooledConnectionOwner {
       this.#changed();
     }
     if (this.#starving.size > 0) this.#distribute();
-    if (member.activeStreams === 0 && !this.#tendSoon) this.#tendIn(SETTLE_MS);
+    if (member.activeStreams === 0) this.#nextTend.soon();
   }
 
   verified(_member: PooledConnection): void {
-    this.#tendIn(SETTLE_MS);
+    this.#nextTend.soon();
     this.#wake();
   }
 
@@ -367,41 +363,14 @@ export class Endpoint implements PooledConnectionOwner {
     for (const lease of [...this.#users]) if (this.#users.has(lease)) lease.user.changed(this);
   }
 
-  /** Tells the users, serves those who wait, and sees to a connection for the rest. */
   #wake(): void {
     this.#changed();
     this.#distribute();
   }
 
-  /** Free streams go round robin to the users that wait, one at a time, so that none starves behind another. */
+  /** Serves the users that wait, and sees to a connection for the rest. */
   #distribute(): void {
-    if (this.#distributing || this.#starving.size === 0 || this.#life.kind !== "active") return;
-    this.#distributing = true;
-    try {
-      for (let progress = true; progress; ) {
-        progress = false;
-        const atMost = this.#starving.size === 1 ? Number.POSITIVE_INFINITY : 1;
-        for (const lease of [...this.#starving]) {
-          if (!this.#anyFree(true)) break;
-          const { user } = lease;
-          if (user.waitingControl === 0 && user.waiting > 0 && !this.#anyFree(false)) continue;
-          const took = user.offer(this, atMost);
-          // One that got nothing keeps its place, one that got something goes to the end of the line: even if none of
-          // its calls waits now, it may take the endpoint for full, having been refused after that.
-          if (took > 0 || user.waiting === 0) this.#starving.delete(lease);
-          if (took === 0) continue;
-          progress = true;
-          if (!lease.released) this.#starving.add(lease);
-        }
-      }
-    } finally {
-      this.#distributing = false;
-    }
-    for (const lease of this.#starving) {
-      if (lease.user.waiting === 0) continue;
-      this.#connect(undefined);
-      break;
-    }
+    if (this.#life.kind === "active" && this.#starving.serve()) this.#connect(undefined);
   }
 
   #anyFree(control: boolean): boolean {
@@ -409,20 +378,8 @@ export class Endpoint implements PooledConnectionOwner {
     return false;
   }
 
-  #tendIn(delayMs: number): void {
-    const at = this.#host.runtime.clock.now() + delayMs;
-    if (at >= this.#tendAt) return;
-    this.#tendTimer?.cancel();
-    this.#tendAt = at;
-    this.#tendSoon = delayMs <= SETTLE_MS;
-    this.#tendTimer = this.#host.runtime.clock.setTimeout(() => this.#tend(), delayMs);
-  }
-
   /** Looks after connections without streams: lets the process go, closes what was idle for long. */
   #tend(): void {
-    this.#tendTimer = undefined;
-    this.#tendAt = Number.POSITIVE_INFINITY;
-    this.#tendSoon = false;
     if (this.#life.kind !== "active") return;
     const now = this.#host.runtime.clock.now();
     const idleTimeoutMs = this.#host.settings.idleTimeoutMs;
@@ -438,15 +395,14 @@ export class Endpoint implements PooledConnectionOwner {
       this.#retireIdle(member);
       closed = true;
     }
-    if (next !== Number.POSITIVE_INFINITY) this.#tendIn(next);
+    this.#nextTend.in(next);
     if (closed) this.#wake();
   }
 
   #goneWhenEmpty(): void {
     if (this.#life.kind !== "closing" || this.#members.length > 0 || this.#retiring.size > 0) return;
     this.#life = { kind: "gone" };
-    this.#tendTimer?.cancel();
-    this.#tendTimer = undefined;
+    this.#nextTend.stop();
     this.#host.forget(this);
     this.#whenEmpty?.();
   }

@@ -130,7 +130,7 @@ export class GrpcServerCall extends ServerCall implements InboundOwner {
       const length = singleMessageLength(chunk);
       if (length >= 0 && length <= limit) {
         this.requestMessages = 1;
-        this.request = this.head.codecs.request.decode(chunk.subarray(envelopePrefixBytes), false) as object;
+        this.request = this.head.codecs.request.decode(chunk, false, envelopePrefixBytes) as object;
         return;
       }
     }

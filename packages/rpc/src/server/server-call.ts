@@ -260,13 +260,13 @@ export abstract class ServerCall implements StreamSink, OutboundTarget {
         response = route.handler.call(route.impl, request, context);
       } else {
         const reply = await route.chain(new ServerInterceptedCall(context, request));
-        if (this.over) return;
         this.adopt(reply);
         response = reply.response;
       }
       if (route.method.responseStream) {
-        if (this.over) return;
         this.pump = new OutboundPump(this.host.server.env.runtime, this);
+        // The source is told.
+        if (this.over) this.pump.stop();
         this.pump.start(response as MessageSource<object>);
         return;
       }

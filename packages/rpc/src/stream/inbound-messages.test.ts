@@ -11,8 +11,8 @@ import { InboundMessages, type InboundOwner } from "./inbound-messages.js";
 /** A message is its text; `!` cannot be decoded. */
 const codec: MessageCodec = {
   encode: (message) => new TextEncoder().encode(message as string),
-  decode: (bytes) => {
-    const text = new TextDecoder().decode(bytes);
+  decode: (bytes, _owned, start, end) => {
+    const text = new TextDecoder().decode(bytes.subarray(start, end));
     if (text === "!") throw new RpcError("cannot decode", Code.Internal);
     return text;
   },
@@ -275,5 +275,16 @@ test("a message that became whole is unfinished no more, however long its reader
   assert.equal(owner.waitingFor, 10);
   messages.receive(bytes.subarray(10));
   assert.equal((await first).value, "a".repeat(20));
+  assert.equal(owner.waitingFor, 0);
+});
+
+test("a message that waits to be unpacked is not done with either", async () => {
+  const { owner, messages } = setup(1 << 20);
+  messages.encoding = "gzip";
+  const packed = gzipSync(new Uint8Array(100_000).fill(0x61));
+  const first = messages.next();
+  messages.receive(envelope(packed, 1));
+  assert.equal(owner.waitingFor, packed.length);
+  assert.equal((await first).value?.length, 100_000);
   assert.equal(owner.waitingFor, 0);
 });

@@ -12,7 +12,7 @@ export interface InboundOwner {
   readonly lane: object;
   /** The application used up this many bytes: credit the stream's window. */
   consumed(bytes: number): void;
-  /** So many bytes of a message that is not whole were credited already, because the application waits for it. */
+  /** So many bytes of a message that is not whole, or not unpacked, were credited already, because the application waits for it. */
   unfinished(bytes: number): void;
   /** The application left before the end. */
   readerLeft(): void;
@@ -194,16 +194,17 @@ export class InboundMessages<M> implements MessageQueue<M>, UnpackOwner {
       }
     }
     try {
-      const payload = this.#reader.read();
-      if (payload === undefined) {
-        if (this.#state === "ended" && this.#reader.incomplete)
+      const reader = this.#reader;
+      if (!reader.next()) {
+        if (this.#state === "ended" && reader.incomplete)
           throw new RpcError("the stream ended inside a message", Code.Internal, { source: "peer" });
         return nothing;
       }
-      this.#credit(this.#reader.taken);
+      this.#credit(reader.taken);
       if (this.#unfinished > 0) this.#tellUnfinished(0);
-      if (this.#reader.flag === 0) return this.#codec.decode(payload, this.#reader.owned) as M;
-      return this.#decompress(this.#reader.owned ? payload : new Uint8Array(payload));
+      if (reader.flag === 0) return reader.decode(this.#codec) as M;
+      const payload = reader.payload();
+      return this.#decompress(reader.owned ? payload : new Uint8Array(payload));
     } catch (error) {
       this.#broken(RpcError.from(error, Code.Internal));
       return nothing;
@@ -217,6 +218,7 @@ export class InboundMessages<M> implements MessageQueue<M>, UnpackOwner {
     const result = decompress(this.encoding, payload, this.#maxBytes, this);
     if (result instanceof Uint8Array) return this.#codec.decode(result, true) as M;
     this.#busy = true;
+    this.#tellUnfinished(payload.length);
     result.then(
       (bytes) => this.#decompressed(bytes),
       (error: unknown) => {
@@ -228,6 +230,7 @@ export class InboundMessages<M> implements MessageQueue<M>, UnpackOwner {
   }
 
   #decompressed(bytes: Uint8Array): void {
+    this.#tellUnfinished(0);
     if (this.#state !== "left" && this.#waiters.length > 0) {
       try {
         const value = this.#codec.decode(bytes, true) as M;

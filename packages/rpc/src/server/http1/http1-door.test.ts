@@ -168,6 +168,46 @@ test(
 );
 
 test(
+  "a page of another origin gets no further than its preflight, and a form nowhere",
+  withLeakCheck(async () => {
+    await using pair = await echoPair();
+    const asks = { origin: "http://evil.example", "access-control-request-method": "POST" };
+    const preflight = { ...asks, "access-control-request-headers": "content-type" };
+    for (const path of [unary, look]) {
+      const answer = await call(pair, path, undefined, preflight, { method: "OPTIONS" });
+      assert.equal(answer.status, 405);
+      assert.deepEqual(
+        Object.keys(answer.headers).filter((name) => name.startsWith("access-control-")),
+        [],
+      );
+    }
+    for (const simple of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+      assert.equal((await call(pair, unary, "{}", { "content-type": simple })).status, 415, simple);
+    assert.equal((await call(pair, `${unary}?encoding=json&message=%7B%7D`, undefined)).status, 405);
+    assert.equal(pair.server.counters.callsStarted, 0);
+  }),
+);
+
+test(
+  "a connection that breaks is no refusal",
+  withLeakCheck(async () => {
+    await using pair = await rpcPair();
+    let running = false;
+    pair.server.add(EchoService, {
+      unary: () => {
+        running = true;
+        return new Promise(() => undefined);
+      },
+    });
+    const client = new RawClient(pair).send(`${head(unary, "content-length: 2")}{}`);
+    await client.until(() => running);
+    client.socket.resetAndDestroy();
+    await client.until(() => pair.server.http1Connections.size === 0);
+    assert.deepEqual([pair.server.counters.http1Refused, pair.server.activeCalls], [0, 0]);
+  }),
+);
+
+test(
   "gRPC is told to use HTTP/2",
   withLeakCheck(async () => {
     await using pair = await echoPair();
@@ -258,6 +298,18 @@ test(
 );
 
 test(
+  "behind an answer that says close nothing is served, also when it came before the end of its request",
+  withLeakCheck(async () => {
+    await using pair = await echoPair();
+    const early = `${head(unary, "content-length: 2", "content-encoding: foo")}{}`;
+    const client = new RawClient(pair).send(`${early}${head(unary, "content-length: 2")}{}`);
+    await client.until(() => client.closed);
+    assert.deepEqual(client.statuses, ["501"]);
+    assert.equal(pair.server.counters.callsStarted, 0);
+  }),
+);
+
+test(
   "close: every request that was taken is answered, in order; the last says close",
   withLeakCheck(async () => {
     await using pair = await rpcPair();
@@ -272,11 +324,10 @@ test(
     await closed;
     await client.until(() => client.closed);
     assert.deepEqual(client.statuses, ["200", "200", "200"]);
-    assert.deepEqual([...client.text.matchAll(/connection: (\S+)/gi)].map(([, value]) => value), [
-      "keep-alive",
-      "keep-alive",
-      "close",
-    ]);
+    assert.deepEqual(
+      [...client.text.matchAll(/connection: (\S+)/gi)].map(([, value]) => value),
+      ["keep-alive", "keep-alive", "close"],
+    );
     assert.equal(answers.length, 3);
   }),
 );
@@ -288,7 +339,10 @@ test(
     await using pair = await rpcPair({ clock });
     let answer = (): void => undefined;
     pair.server.add(EchoService, {
-      unary: () => new Promise((resolve) => { answer = () => resolve({}); }),
+      unary: () =>
+        new Promise((resolve) => {
+          answer = () => resolve({});
+        }),
       look: () => ({}),
     });
     const client = new RawClient(pair);

@@ -32,7 +32,9 @@ export class Http1Door {
     this.#http.on("request", handle(false));
     this.#http.on("checkContinue", handle(true));
     this.#http.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-      this.#connections.get(socket as Socket)?.malformed(statusOf(error));
+      // It tells of broken connections too; what the parser refuses has a code of its own.
+      if (error.code?.startsWith("HPE_") === true) this.#connections.get(socket as Socket)?.malformed(statusOf(error));
+      else socket.destroy();
     });
     // Without a listener for `upgrade`, node:http serves the request as if it did not ask: RFC 9110 §7.8 allows it.
     this.#http.on("connect", (request: IncomingMessage) => {

@@ -80,7 +80,8 @@ export class Http1Exchange implements RequestStream {
     const fields = extra === undefined ? rest : [...rest, ...extra];
     if (endStream && !fields.includes("content-length")) fields.push("content-length", "0");
     // The rest of the request is not waited for.
-    if (!this.#received || this.#connection.isLast(this)) this.#response.shouldKeepAlive = false;
+    if (!this.#received) this.#connection.closing = true;
+    if (this.#connection.isLast(this)) this.#response.shouldKeepAlive = false;
     this.#response.writeHead(Number(status), fields);
     this.#arm();
     if (endStream) this.#finish();

@@ -60,8 +60,8 @@ export class Coverage {
    */
   #eachRange(scripts, each) {
     for (const script of scripts) {
-      const map = this.#mapOf(script.url);
       const functions = script.functions.sort((a, b) => start(a) - start(b) || end(b) - end(a));
+      const map = this.#mapOf(script.url, functions);
       for (let i = 0; i < functions.length; ) {
         const from = start(functions[i]);
         const to = end(functions[i]);
@@ -87,7 +87,7 @@ export class Coverage {
     let all = 0;
     for (const [url, map] of [...this.#maps].sort()) {
       if (!chosen.test(url)) continue;
-      const code = codeOf(readFileSync(fileURLToPath(url), "utf8"));
+      const code = isFile(url) ? codeOf(readFileSync(fileURLToPath(url), "utf8")) : new Uint8Array(map.length).fill(1);
       let mine = 0;
       let size = 0;
       for (let i = 0; i < code.length; i++) {
@@ -97,15 +97,21 @@ export class Coverage {
       }
       ran += mine;
       all += size;
-      lines.push({ file: url.slice(url.lastIndexOf("/packages/") + 10), percent: (100 * mine) / Math.max(1, size) });
+      const file = isFile(url) ? url.slice(url.lastIndexOf("/packages/") + 10) : url;
+      lines.push({ file, percent: (100 * mine) / Math.max(1, size) });
     }
     return { percent: (100 * ran) / Math.max(1, all), files: lines };
   }
 
-  #mapOf(url) {
+  /** Of a script made at run time only the functions that ran tell the length; it grows as others do. */
+  #mapOf(url, functions) {
     let map = this.#maps.get(url);
-    if (map === undefined) {
-      map = new Uint8Array(readFileSync(fileURLToPath(url), "utf8").length + 1);
+    if (map !== undefined && isFile(url)) return map;
+    const length = isFile(url) ? readFileSync(fileURLToPath(url), "utf8").length : Math.max(...functions.map(end));
+    if (map === undefined || map.length <= length) {
+      const longer = new Uint8Array(length + 1);
+      if (map !== undefined) longer.set(map);
+      map = longer;
       this.#maps.set(url, map);
     }
     return map;
@@ -122,6 +128,8 @@ export class Coverage {
   }
 }
 
+/** The codec's functions are made of text: `dubhe-codec:<type>`. */
+const isFile = (url) => url.startsWith("file:");
 const start = (fn) => fn.ranges[0].startOffset;
 const end = (fn) => fn.ranges[0].endOffset;
 

@@ -285,4 +285,4 @@ export function mutate(input, random, other) {
 }
 
 /** The code that this target is for. */
-export const covers = /rpc\/dist\/codec\/(?!json)/;
+export const covers = /rpc\/dist\/codec\/(?!json)|^dubhe-codec:/;

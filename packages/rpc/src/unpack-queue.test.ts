@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UnpackQueue } from "./unpack-queue.js";
+import { UnpackQueue, unpackedAtOnce } from "./unpack-queue.js";
 
 function setup(limit: number) {
   const queue = new UnpackQueue(limit);
@@ -34,6 +34,10 @@ test("so many at a time, in order", () => {
   assert.deepEqual(started, ["a", "b", "c", "d"]);
   add(lane, "e");
   assert.equal(started.length, 5);
+});
+
+test("a core is left for the event loop", () => {
+  assert.deepEqual([1, 2, 3, 4, 64].map(unpackedAtOnce), [1, 1, 2, 2, 2]);
 });
 
 test("lanes take turns", () => {

@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 /** Whose message is unpacked. */
 export interface UnpackOwner {
   /** Equal for what comes from one peer: lanes take turns, so that one peer's burst does not hold up the others. */
@@ -12,8 +14,11 @@ interface Job {
   drop(): void;
 }
 
+/** Half of libuv's four threads; fewer where that would leave no core for the event loop. */
+export const unpackedAtOnce = (cores: number): number => Math.max(1, Math.min(2, cores - 1));
+
 /**
- * Work for zlib's threads, two at a time, which leaves half of libuv's four and most of the cores to others. Without it a
+ * Work for zlib's threads, two at a time at most, which leaves the others and most of the cores free. Without it a
  * thousand small bombs would all be growing at once: each within its limit, all together without one.
  */
 export class UnpackQueue {
@@ -22,7 +27,7 @@ export class UnpackQueue {
   readonly #lanes = new Map<object, Job[]>();
   #running = 0;
 
-  constructor(limit = 2) {
+  constructor(limit: number = unpackedAtOnce(availableParallelism())) {
     this.#limit = limit;
   }
 

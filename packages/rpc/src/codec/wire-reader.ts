@@ -216,10 +216,7 @@ export class WireReader {
     if (this.#owned && length * 2 >= buffer.length) return buffer.subarray(at, at + length);
     // The quickest copy, but a Buffer's slice shares its memory.
     if (length > 64 && buffer.constructor === Uint8Array) return buffer.slice(at, at + length);
-    const copy = new Uint8Array(length);
-    if (length <= 64) for (let i = 0; i < length; i++) copy[i] = buffer[at + i] as number;
-    else copy.set(buffer.subarray(at, at + length));
-    return copy;
+    return copyOf(buffer, at, at + length);
   }
 
   /** The encoded value of a field that nobody knows, as protobuf-es keeps it: a copy. */
@@ -231,8 +228,16 @@ export class WireReader {
     else if (wireType === 2) this.skip(this.length());
     else if (wireType === 5) this.skip(4);
     else throw beyondCompiled;
-    return new Uint8Array(this.buffer.subarray(at, this.at));
+    return copyOf(this.buffer, at, this.at);
   }
+}
+
+function copyOf(buffer: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = new Uint8Array(end - start);
+  // A few bytes are copied in less time than it takes to make a view of them.
+  if (copy.length <= 64) for (let i = 0; i < copy.length; i++) copy[i] = buffer[start + i] as number;
+  else copy.set(buffer.subarray(start, end));
+  return copy;
 }
 
 /** Eight at a time: a call with so many characters makes them into one string. undefined = not ASCII. */

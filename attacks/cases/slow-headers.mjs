@@ -11,7 +11,7 @@ export const attack = {
   title: "slowloris in the headers: frames and blocks that come byte by byte, one a second; 300 connections",
   // The default, 20 s and looked at once a period, would make this the longest attack by far.
   options: { http2: { frameTimeoutMs: 5_000 } },
-  slowMs: 11_500,
+  slowMs: 20_000,
   async run(t) {
     const names = Object.keys(FORMS);
     await t.each(300, async (peer, index) => {

@@ -4,13 +4,15 @@ export const attack = {
   title:
     "slowloris on the TLS handshake: 300 connections that say nothing, or half a ClientHello; ALPN refused; resets within the handshake",
   tls: true,
-  slowMs: 12_500,
+  slowMs: 25_000,
   async run(t) {
     const hello = Buffer.from("16030100c8010000c40303", "hex");
     const sockets = [];
+    const closed = [];
     for (let i = 0; i < 300; i++) {
       const socket = connectTcp({ host: "127.0.0.1", port: t.port });
       socket.on("error", () => {});
+      closed.push(new Promise((resolve) => socket.once("close", resolve)));
       socket.once("close", () => t.over || t.note(`stopped: ${i % 2 === 0 ? "nothing" : "half a ClientHello"}`));
       socket.on("data", () => {});
       if (i % 2 === 1) socket.write(hello);
@@ -24,7 +26,7 @@ export const attack = {
       t.reset();
       await peer;
     }
-    await t.hold();
+    await t.all(closed);
     for (const socket of sockets) socket.destroy();
   },
   stopped: ["nothing", "half a ClientHello"],

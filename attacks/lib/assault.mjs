@@ -2,7 +2,7 @@
 import { createServer } from "node:net";
 import { Peer } from "./peer.mjs";
 
-/** Bursts of a flood are this far apart. */
+/** Bursts of a flood are this far apart, or as it takes to send one by one. */
 const BURST_MS = 10;
 /** A flood whose connection was closed opens the next one after this. */
 const RECONNECT_MS = 50;
@@ -66,6 +66,11 @@ export class Assault {
     while (!this.over) await this.sleep(60_000);
   }
 
+  /** Until all of `promises` are settled, or the round ends. */
+  async all(promises) {
+    await Promise.race([Promise.allSettled(promises), this.hold()]);
+  }
+
   /**
    * @param options `settings` [[id, value], …], `preface: false` (nothing is sent by itself), `raw` (chunk, peer) instead of frames,
    * `tls` and `alpn`, `ackSettings: false`, `answerPings: false`, `onFrame` (peer, type, flags, streamId, payload)
@@ -96,7 +101,8 @@ export class Assault {
    */
   async flood({ forms = {}, connections, perSecond, open, next, reconnectMs = RECONNECT_MS, ...options }) {
     const names = Object.keys(forms);
-    const perBurst = Math.max(1, Math.round((perSecond * BURST_MS) / 1000));
+    const burstMs = Math.max(BURST_MS, 1000 / perSecond);
+    const perBurst = Math.round((perSecond * burstMs) / 1000);
     const slot = async (_, index) => {
       const form = names[index];
       const onGoaway = () => form !== undefined && this.note(`stopped: ${form}`);
@@ -112,7 +118,7 @@ export class Assault {
             peer.send(...parts.flat());
             this.note("sent", perBurst);
           }
-          await this.sleep(BURST_MS);
+          await this.sleep(burstMs);
         }
         peer.destroy();
         this.#peers.delete(peer);

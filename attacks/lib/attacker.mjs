@@ -16,20 +16,28 @@ const { attack } = await import(`../cases/${positionals[0]}.mjs`);
 const assault = new Assault(flags.tls);
 const failures = [];
 let round = Promise.resolve();
+let finished = false;
 
 const hostile = attack.serve === undefined ? "" : ` ${await assault.listen((socket) => attack.serve(socket, assault))}`;
 
 obey({
   begin({ port }) {
     assault.begin(port);
-    round = Promise.resolve(attack.run?.(assault)).catch((error) => {
-      failures.push(String(error?.stack ?? error));
-    });
+    finished = false;
+    round = Promise.resolve(attack.run?.(assault))
+      .catch((error) => {
+        failures.push(String(error?.stack ?? error));
+      })
+      .then(() => {
+        finished = attack.run !== undefined;
+      });
   },
   async end() {
     assault.end();
     await round;
   },
+  /** A case whose `run` returns has seen what it waited for. */
+  finished: () => finished,
   report: () => ({ tally: assault.tally, failures }),
 });
 console.log(`READY${hostile}`);

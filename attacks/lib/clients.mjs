@@ -16,7 +16,7 @@ const { values: flags } = parseArgs({
   options: {
     port: { type: "string" },
     "tls-ca": { type: "string" },
-    think: { type: "string", default: "4" },
+    think: { type: "string", default: "8" },
     "hostile-port": { type: "string" },
   },
 });

@@ -76,6 +76,7 @@ class Meter {
   #calls = 0;
   #errors = 0;
   #firstError;
+  #notBegun = 0;
   #samples = [];
 
   /** A call has finished. `startedAt`: `performance.now()` of its beginning; undefined where a call has no latency. */
@@ -90,12 +91,18 @@ class Meter {
     this.#firstError ??= String(error?.stack ?? error);
   }
 
+  /** An open loop asks for more than is carried: a finding, not an error. */
+  notBegun() {
+    this.#notBegun++;
+  }
+
   result(wallMs, clientMs) {
     const sorted = this.#samples.sort((a, b) => a - b);
     return {
       calls: this.#calls,
       errors: this.#errors,
       firstError: this.#firstError,
+      notBegun: this.#notBegun,
       callsPerSecond: (this.#calls * 1000) / wallMs,
       clientMicros: (clientMs * 1000) / this.#calls,
       p50Micros: percentile(sorted, 0.5) * 1000,
@@ -180,7 +187,7 @@ class OpenLoop {
 
   #begin(intendedAt) {
     if (this.#open.size >= MAX_OPEN) {
-      this.#meter.failed(new Error(`${MAX_OPEN} calls are open: it does not carry ${this.#rate} calls/s`));
+      this.#meter.notBegun();
       return;
     }
     const subject = this.#subjects[this.#given++ % this.#subjects.length];

@@ -32,6 +32,13 @@ const codec = (what, other, least) => ({
   factor: (dubhe, them) => dubhe[what] / them[what],
 });
 
+const pick = (what, key) => ({
+  section: "discovery",
+  what: `a pick of ${what}: ns`,
+  most: 150,
+  factor: (dubhe) => dubhe[key],
+});
+
 /** @type {readonly Bar[]} */
 export const BARS = [
   ...against("unary-64", "unary 64 at a time: calls per second", rate, {
@@ -81,6 +88,16 @@ export const BARS = [
     what: "memory: KiB of RSS per open stream, async iterator, server",
     most: 4,
     factor: ({ server: s }) => s.streams.rss,
+  },
+  ...["p2c-ewma", "round-robin", "weighted-random"].flatMap((name) => [
+    pick(`${name} among 10,000 endpoints`, name),
+    pick(`${name} among 10,000 endpoints of mixed weights`, `${name}, mixed`),
+  ]),
+  {
+    section: "discovery",
+    what: "a change of 10 among 10,000 endpoints: µs",
+    most: 200,
+    factor: ({ delta }) => delta,
   },
   ...["encode small", "decode small", "encode medium", "decode medium"].flatMap((what) => [
     codec(what, "connect-node", 3),

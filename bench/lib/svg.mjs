@@ -24,6 +24,7 @@ export function lineChart({ title, xLabel, yLabel, series }) {
   const middle = (PLOT.left + PLOT.right) / 2;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
     text(middle, 24, title, 'text-anchor="middle" font-size="15" font-weight="bold"'),
     ...xAxis.ticks.flatMap((value) => [
@@ -84,9 +85,10 @@ function line(x1, y1, x2, y2, colour) {
 }
 
 function text(x, y, words, attributes) {
-  const escaped = words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-  return `<text x="${round(x)}" y="${round(y)}" fill="#262626" ${attributes}>${escaped}</text>`;
+  return `<text x="${round(x)}" y="${round(y)}" fill="#262626" ${attributes}>${escaped(words)}</text>`;
 }
+
+const escaped = (words) => words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 function round(value) {
   return Math.round(value * 10) / 10;

@@ -1,6 +1,7 @@
 import { closedLoops } from "./closed-loop.mjs";
 import { codec } from "./codec.mjs";
 import { cores } from "./cores.mjs";
+import { discovery } from "./discovery.mjs";
 import { growths } from "./growth.mjs";
 import { h2load } from "./h2load.mjs";
 import { memory } from "./memory.mjs";
@@ -24,4 +25,4 @@ import { openLoop } from "./open-loop.mjs";
  *
  * @type {readonly Section[]}
  */
-export const SECTIONS = [...closedLoops, openLoop, h2load, codec, memory, ...growths, cores];
+export const SECTIONS = [...closedLoops, openLoop, h2load, codec, discovery, memory, ...growths, cores];

@@ -21,6 +21,8 @@ class Turn {
 export class RoundRobin implements Balancer {
   readonly #random: Random;
   readonly #heap: Turn[] = [];
+  /** `due` of the heap's entries, side by side: the way down compares many and moves few. */
+  #dues = new Float64Array(16);
   #now = 0;
   /** Heap entries visited so far, for tests of complexity. */
   steps = 0;
@@ -40,6 +42,7 @@ export class RoundRobin implements Balancer {
     if (turn.due <= this.#now) turn.due = this.#now + this.#random.next() / candidate.weight;
     turn.index = this.#heap.length;
     this.#heap.push(turn);
+    if (this.#heap.length > this.#dues.length) this.#grow();
     this.#up(turn.index);
   }
 
@@ -74,42 +77,47 @@ export class RoundRobin implements Balancer {
 
   #up(start: number): void {
     const heap = this.#heap;
+    const dues = this.#dues;
     const turn = heap[start] as Turn;
     let index = start;
     while (index > 0) {
       this.steps += 1;
-      const parentIndex = (index - 1) >> 1;
-      const parent = heap[parentIndex] as Turn;
-      if (parent.due <= turn.due) break;
-      heap[index] = parent;
-      parent.index = index;
-      index = parentIndex;
+      const parent = (index - 1) >> 1;
+      if ((dues[parent] as number) <= turn.due) break;
+      this.#place(heap[parent] as Turn, index);
+      index = parent;
     }
-    heap[index] = turn;
-    turn.index = index;
+    this.#place(turn, index);
   }
 
   #down(start: number): void {
     const heap = this.#heap;
+    const dues = this.#dues;
     const turn = heap[start] as Turn;
+    const { due } = turn;
     let index = start;
     for (;;) {
       this.steps += 1;
-      let childIndex = 2 * index + 1;
-      let child = heap[childIndex];
-      if (child === undefined) break;
-      const right = heap[childIndex + 1];
-      if (right !== undefined && right.due < child.due) {
-        child = right;
-        childIndex += 1;
-      }
-      if (child.due >= turn.due) break;
-      heap[index] = child;
-      child.index = index;
-      index = childIndex;
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && (dues[child + 1] as number) < (dues[child] as number)) child += 1;
+      if ((dues[child] as number) >= due) break;
+      this.#place(heap[child] as Turn, index);
+      index = child;
     }
-    heap[index] = turn;
+    this.#place(turn, index);
+  }
+
+  #place(turn: Turn, index: number): void {
+    this.#heap[index] = turn;
+    this.#dues[index] = turn.due;
     turn.index = index;
+  }
+
+  #grow(): void {
+    const grown = new Float64Array(this.#dues.length * 2);
+    grown.set(this.#dues);
+    this.#dues = grown;
   }
 }
 

@@ -8,14 +8,20 @@ export interface Weighted {
   slotWeight: number;
 }
 
+/** Weights spread evenly are hit at the second draw on average; four draws miss in one of 16 cases. */
+const REJECTIONS = 4;
+
 /**
- * A set that is sampled by weight. Add, remove and reweigh are O(log n); a sample is O(log n), O(1) while all weights are
- * equal, which they mostly are.
+ * A set that is sampled by weight. Add, remove and reweigh are O(log n); a sample is O(1) while all weights are equal, which
+ * they mostly are, and else O(log n) at worst.
  *
  * Slots are dense (removal moves the last member into the hole); a Fenwick tree holds the prefix sums (P. Fenwick, "A new
- * data structure for cumulative frequency tables", 1994).
+ * data structure for cumulative frequency tables", 1994). The descent misses the cache at every step, so a few draws are
+ * made first by rejection: any member, kept with a probability of its weight to the greatest. Either way is exact.
  */
 export class WeightedSet<M extends Weighted> {
+  /** No weight was greater since the set was empty. */
+  #greatest = 0;
   readonly #members: M[] = [];
   /** tree[i], 1-based, sums the `i & -i` slots up to i. Its length is a power of two plus one. */
   #tree: Float64Array = new Float64Array(17);
@@ -84,7 +90,7 @@ export class WeightedSet<M extends Weighted> {
       this.steps += 1;
       return this.#members[random.below(size)];
     }
-    return this.#members[this.#slotAt(random.next() * this.#total)];
+    return this.#draw(random);
   }
 
   /** Another member than `first`: by weight, but after a second draw of the same one its neighbour. */
@@ -97,8 +103,17 @@ export class WeightedSet<M extends Weighted> {
       const slot = random.below(size - 1);
       return this.#members[slot >= first.slot ? slot + 1 : slot];
     }
-    const other = this.#members[this.#slotAt(random.next() * this.#total)];
+    const other = this.#draw(random);
     return other === first ? this.#members[(first.slot + 1) % size] : other;
+  }
+
+  #draw(random: Random): M | undefined {
+    for (let tries = 0; tries < REJECTIONS; tries++) {
+      this.steps += 1;
+      const member = this.#members[random.below(this.#members.length)] as M;
+      if (random.next() * this.#greatest < member.slotWeight) return member;
+    }
+    return this.#members[this.#slotAt(random.next() * this.#total)];
   }
 
   /** The slot in which the prefix sum passes `target`. */
@@ -127,6 +142,8 @@ export class WeightedSet<M extends Weighted> {
   }
 
   #count(weight: number, change: number): void {
+    if (this.#byWeight.size === 0) this.#greatest = 0;
+    if (weight > this.#greatest) this.#greatest = weight;
     const count = (this.#byWeight.get(weight) ?? 0) + change;
     if (count === 0) this.#byWeight.delete(weight);
     else this.#byWeight.set(weight, count);

@@ -1,8 +1,10 @@
 export * from "./application-name.js";
 export type { ApplicationChange, ApplicationInit, ApplicationRegistration } from "./application-registration.js";
+export type * from "./configuration-center.js";
 export type { DiscoveryCounters, DiscoveryEvent, InstancesApplied } from "./discovery-events.js";
 export type { DiscoveryOptions } from "./discovery-options.js";
 export * from "./instance.js";
+export type * from "./interface-registry.js";
 export * from "./mapping-value.js";
 export { MemoryRegistryServer, memoryRegistry } from "./memory-registry.js";
 export * from "./metadata-fetcher.js";
@@ -13,6 +15,7 @@ export * from "./name-state.js";
 export * from "./registry.js";
 export * from "./registry-driver.js";
 export { type Holder, RegistryStore } from "./registry-store.js";
+export type * from "./registry-use.js";
 export * from "./service-discovery-registry.js";
 export * from "./service-match.js";
 export * from "./service-view.js";

@@ -1,4 +1,5 @@
 import type { Instance } from "./instance.js";
+import type { InterfaceProvider, InterfaceRef } from "./interface-registry.js";
 import type { MalformedInstance } from "./registry.js";
 
 /**
@@ -10,6 +11,12 @@ export interface RegistryDriver {
   readonly id: string;
   /** Opens a session with one server. Rejects when there is none to be had; then it is tried again, with backoff. */
   connect(signal: AbortSignal): Promise<RegistrySession>;
+  /** What its sessions can do beside the rest; decides what the `Registry` offers. Default: nothing. */
+  readonly features?: {
+    readonly interfaces?: boolean;
+    readonly configuration?: boolean;
+    readonly listMetadata?: boolean;
+  };
 }
 
 /**
@@ -35,8 +42,44 @@ export interface RegistrySession {
   writeMapping(serviceInterface: string, value: string, read: SessionMapping, signal: AbortSignal): Promise<boolean>;
   readMetadata(application: string, revision: string, signal: AbortSignal): Promise<string | undefined>;
   writeMetadata(application: string, revision: string, value: string, signal: AbortSignal): Promise<void>;
+  /** The revisions that are kept for an application; with `removeMetadata`, absent when the backend cannot list. */
+  listMetadata?(application: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** Idempotent. */
+  removeMetadata?(application: string, revision: string, signal: AbortSignal): Promise<void>;
+  /** Absent when the backend has no interface-level discovery. All sessions of a driver have it, or none. */
+  readonly interfaces?: InterfaceSession;
+  /** Absent when the backend is no configuration centre. All sessions of a driver have it, or none. */
+  readonly configuration?: ConfigurationSession;
   /** Ends it; what it registered goes. Never rejects. */
   close(): Promise<void>;
+}
+
+/** Interface-level discovery within a session; every method as its counterpart for applications. */
+export interface InterfaceSession {
+  register(provider: InterfaceProvider, signal: AbortSignal): Promise<void>;
+  deregister(provider: InterfaceProvider, signal: AbortSignal): Promise<void>;
+  watch(ref: InterfaceRef, push: (list: SessionProviders) => void, signal: AbortSignal): Promise<void>;
+  unwatch(ref: InterfaceRef, signal: AbortSignal): Promise<void>;
+  read(ref: InterfaceRef, signal: AbortSignal): Promise<SessionProviders>;
+}
+
+export interface ConfigurationSession {
+  watch(group: string, key: string, push: (value: SessionConfiguration) => void, signal: AbortSignal): Promise<void>;
+  unwatch(group: string, key: string, signal: AbortSignal): Promise<void>;
+  read(group: string, key: string, signal: AbortSignal): Promise<SessionConfiguration>;
+}
+
+export interface SessionProviders {
+  /** Orders lists within the session. */
+  readonly seq: number;
+  readonly providers: readonly InterfaceProvider[];
+  readonly malformed: readonly MalformedInstance[];
+}
+
+export interface SessionConfiguration {
+  readonly seq: number;
+  /** Undefined: there is no entry. */
+  readonly value: string | undefined;
 }
 
 export interface SessionInstances {

@@ -1,5 +1,7 @@
 import type { Watched } from "@dubhe/concurrency";
+import type { ConfigurationCenter } from "./configuration-center.js";
 import type { Instance } from "./instance.js";
+import type { InterfaceRegistry } from "./interface-registry.js";
 import type { MetadataInfo } from "./metadata-info.js";
 
 /**
@@ -35,6 +37,10 @@ export interface Registry {
   readonly mapping: ServiceNameMapping;
   /** Where metadata of storage type `remote` is kept; absent when the backend has no such place. */
   readonly metadata?: MetadataReport;
+  /** Interface-level discovery; absent when the backend has none. */
+  readonly interfaces?: InterfaceRegistry;
+  /** Absent when the backend is no configuration centre. */
+  readonly configuration?: ConfigurationCenter;
   readonly health: Watched<RegistryHealth>;
   /** JSON-able state for people: session, epoch, watches, registrations, last errors. Never a secret. */
   inspect(): unknown;
@@ -121,6 +127,10 @@ export interface MetadataReport {
   fetch(application: string, revision: string, signal: AbortSignal): Promise<MetadataInfo | undefined>;
   /** Desired state, as {@link ServiceNameMapping.add}: `info.app` and `info.revision` name the entry. */
   publish(info: MetadataInfo): MappingEntry;
+  /** What is kept for an application, for collection; absent when the backend cannot list. */
+  revisions?(application: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** Idempotent; absent with `revisions`. */
+  remove?(application: string, revision: string, signal: AbortSignal): Promise<void>;
 }
 
 /**

@@ -18,7 +18,9 @@ const { name, seed, seconds, runs, shared, regressions, maxFindings } = workerDa
 const header = new Int32Array(shared, 0, 4);
 const current = new Uint8Array(shared, 16);
 
-const coverage = new Coverage((url) => /\/packages\/(?:http2|rpc)\/dist\/|^dubhe-codec:/.test(url));
+const coverage = new Coverage((url) =>
+  /\/packages\/(?:http2|rpc|hessian2|protocol-dubbo)\/dist\/|^dubhe-codec:/.test(url),
+);
 const target = await loadTarget(name);
 const random = new Random(seed ^ hashOf(name));
 const corpus = new Corpus();

@@ -18,7 +18,7 @@ const LAYERS = {
   "registry-zookeeper": ["concurrency", "discovery"],
   "registry-etcd": ["concurrency", "discovery", "rpc"],
   hessian2: [],
-  "protocol-dubbo": ["concurrency", "discovery", "hessian2"],
+  "protocol-dubbo": ["concurrency", "hessian2"],
   "non-idl": ["rpc", "hessian2"],
   dubhe: [
     "concurrency",
@@ -40,7 +40,6 @@ const EXTERNAL = new Set(["@bufbuild/protobuf"]);
 /** The libraries of packages that have some; docs/decisions say why. */
 const LIBRARIES = {
   dubhe: ["yaml"],
-  hessian2: ["hessian.js"],
   "non-idl": ["@standard-schema/spec"],
 };
 /** What tests may import besides: the package `testing` and everything that it may import. */

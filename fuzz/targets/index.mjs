@@ -10,6 +10,8 @@ export const TARGETS = [
   "text-fields",
   "plain-unary",
   "compression",
+  "hessian2",
+  "dubbo-protocol",
 ];
 
 export async function loadTarget(name) {

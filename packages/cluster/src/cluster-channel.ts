@@ -1,4 +1,10 @@
-import type { NameState, ServiceRef, ServiceView } from "@dubhe/discovery";
+import {
+  instanceKey,
+  type NameState,
+  type ResolvedEndpoint,
+  type ServiceRef,
+  type ServiceView,
+} from "@dubhe/discovery";
 import {
   type AttemptOutcome,
   type Channel,
@@ -15,8 +21,9 @@ import {
 import { type AttemptOwner, ClusterCall } from "./attempt.js";
 import type { Balancer, BalancerFactory, Observation } from "./balancer/balancer.js";
 import { p2cEwma } from "./balancer/p2c-ewma.js";
+import { tiered } from "./balancer/tiered-balancer.js";
 import { Directory, type DirectoryOptions, type DirectoryOwner } from "./directory.js";
-import type { DirectoryEntry } from "./directory-entry.js";
+import { type DirectoryEntry, originsOf } from "./directory-entry.js";
 import { nameOf, noEndpoint } from "./no-endpoint.js";
 import { Picker } from "./picker.js";
 
@@ -55,6 +62,7 @@ export interface ClusterSnapshot {
     readonly reason: string;
     readonly weight: number;
     readonly inFlight: number;
+    /** `registry|application|host:port` of each that names the address. */
     readonly instances: readonly string[];
   }[];
 }
@@ -93,7 +101,9 @@ export class ClusterChannel implements Channel, AttemptOwner, DirectoryOwner, Wa
     this.#pool = pool;
     this.#ref = view.ref;
     this.#onCall = options.onCall;
-    this.#balancer = (options.balancer ?? p2cEwma)({ clock: runtime.clock, random: runtime.random });
+    const factory = options.balancer ?? p2cEwma;
+    const context = { clock: runtime.clock, random: runtime.random };
+    this.#balancer = (options.ranks === undefined ? factory : tiered(options.ranks, factory))(context);
     this.directory = new Directory(view, pool, this.#balancer, this, options);
     this.#picker = new Picker(this.directory, this.#balancer, () => this.#noEndpoint());
     this.#queue = new WaitQueue<ClusterCall>(runtime.clock, pool.waitBudget, {
@@ -194,7 +204,7 @@ export class ClusterChannel implements Channel, AttemptOwner, DirectoryOwner, Wa
         reason: entry.describe(now),
         weight: entry.weight,
         inFlight: entry.inFlight,
-        instances: [...entry.instances.keys()],
+        instances: Array.from(originsOf(entry.instances.values()), originName),
       })),
     };
   }
@@ -324,6 +334,10 @@ export class ClusterChannel implements Channel, AttemptOwner, DirectoryOwner, Wa
       processed: "no",
     });
   }
+}
+
+function originName({ registryId, instance }: ResolvedEndpoint): string {
+  return `${registryId}|${instance.application}|${instanceKey(instance)}`;
 }
 
 function always(): boolean {

@@ -1,10 +1,11 @@
 import { type ResolvedEndpoint, startTimeOf } from "@dubhe/discovery";
 import type { Endpoint, EndpointLease, EndpointUser } from "@dubhe/rpc";
 import { describeFailure } from "@dubhe/rpc";
-import type { Candidate } from "./balancer/balancer.js";
+import type { RankedCandidate } from "./balancer/tiered-balancer.js";
 import type { Listed } from "./dense-list.js";
 import { describeEligibility, type Eligibility, type EligibilityFacts, eligibilityOf } from "./eligibility.js";
 import { type EndpointLoad, loadOf } from "./load.js";
+import type { RegistryRank } from "./registry-ranks.js";
 
 export interface DirectoryEntryOwner {
   readonly waiting: number;
@@ -13,11 +14,14 @@ export interface DirectoryEntryOwner {
   entryChanged(entry: DirectoryEntry): void;
 }
 
+/** While nothing is preferred to anything, and of a new entry. */
+const ONLY_RANK: RegistryRank = { tier: 0, group: 0 };
+
 /**
  * One address of the service: what the instances behind it say (more than one when several registries or applications
  * name the same address) and what its connections are able to do.
  */
-export class DirectoryEntry implements Candidate, EndpointUser, Listed, EligibilityFacts {
+export class DirectoryEntry implements RankedCandidate, EndpointUser, Listed, EligibilityFacts {
   readonly address: string;
   readonly key: string;
   readonly load: EndpointLoad;
@@ -25,6 +29,8 @@ export class DirectoryEntry implements Candidate, EndpointUser, Listed, Eligibil
   readonly instances: Map<string, ResolvedEndpoint> = new Map();
   /** Written by the directory alone; `facts` says what it should be. */
   eligibility: Eligibility = "cold";
+  /** Written by the directory alone. */
+  rank: RegistryRank = ONLY_RANK;
   listIndex = -1;
   balancerState: unknown = undefined;
   weight = 0;
@@ -117,5 +123,13 @@ export class DirectoryEntry implements Candidate, EndpointUser, Listed, Eligibil
       const startedAt = startTimeOf(instance);
       if (startedAt !== undefined) this.startedAt = Math.max(this.startedAt ?? 0, startedAt);
     }
+  }
+}
+
+/** Everything that names the same address: discovery merges what registries and models have in common. */
+export function* originsOf(endpoints: Iterable<ResolvedEndpoint>): Generator<ResolvedEndpoint> {
+  for (const endpoint of endpoints) {
+    yield endpoint;
+    if (endpoint.others !== undefined) yield* endpoint.others;
   }
 }

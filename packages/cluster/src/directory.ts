@@ -3,8 +3,9 @@ import type { NameState, ResolvedEndpoint, ServiceView } from "@dubhe/discovery"
 import { type EndpointTarget, type EndpointUser, endpointKey, type Pool } from "@dubhe/rpc";
 import type { Balancer } from "./balancer/balancer.js";
 import { DenseList } from "./dense-list.js";
-import { DirectoryEntry, type DirectoryEntryOwner } from "./directory-entry.js";
+import { DirectoryEntry, type DirectoryEntryOwner, originsOf } from "./directory-entry.js";
 import type { Eligibility } from "./eligibility.js";
+import { betterRank, type RegistryRank, type RegistryRanks } from "./registry-ranks.js";
 import { warmedWeight } from "./warmup.js";
 
 /** Who uses a directory. Called synchronously. */
@@ -24,6 +25,16 @@ export interface DirectoryOptions {
   readonly warmupMs?: number;
   /** Cold endpoints that may be connecting at a time. Default 32. */
   readonly maxConnecting?: number;
+  /** What is preferred among several registries. Default: nothing. A balancer of one's own for a Directory must be `tiered` by the same. */
+  readonly ranks?: RegistryRanks | undefined;
+}
+
+/** The endpoints of one tier of registries that could do more than they do. */
+class Tier {
+  readonly cold: DenseList<DirectoryEntry> = new DenseList();
+  readonly saturated: DenseList<DirectoryEntry> = new DenseList();
+  /** Ready or saturated. */
+  connected = 0;
 }
 
 /** How often the weights of providers that warm up are raised. */
@@ -60,8 +71,9 @@ export class Directory implements DirectoryEntryOwner {
   readonly #maxConnecting: number;
   readonly #byInstance = new Map<string, DirectoryEntry>();
   readonly #byAddress = new Map<string, DirectoryEntry>();
-  readonly #cold = new DenseList<DirectoryEntry>();
-  readonly #saturated = new DenseList<DirectoryEntry>();
+  readonly #ranks: RegistryRanks | undefined;
+  /** By `rank.tier`; one when nothing is preferred. */
+  readonly #tiers: readonly Tier[];
   readonly #warming = new Set<DirectoryEntry>();
   #warmupTimer: Timer | undefined;
   #state: NameState | undefined;
@@ -84,6 +96,8 @@ export class Directory implements DirectoryEntryOwner {
     this.#target = options.target ?? plainTarget;
     this.#warmupMs = options.warmupMs ?? 0;
     this.#maxConnecting = options.maxConnecting ?? 32;
+    this.#ranks = options.ranks;
+    this.#tiers = (options.ranks?.tiers ?? [[]]).map(() => new Tier());
   }
 
   /** As of the last `sync`. */
@@ -147,13 +161,20 @@ export class Directory implements DirectoryEntryOwner {
     this.#update(entry);
   }
 
-  /** Opens a connection to one endpoint that has none, within the limit of simultaneous connects. */
+  /**
+   * Opens a connection to one endpoint that has none, within the limit of simultaneous connects. A tier of registries is left
+   * alone as long as a better one has a connection.
+   */
   warm(): void {
-    if (this.#cold.size === 0 || this.counts.connecting >= this.#maxConnecting) return;
-    const entry = this.#cold.at(this.#runtime.random.below(this.#cold.size));
-    if (entry === undefined) return;
-    entry.lease.connect();
-    this.#update(entry);
+    if (this.counts.cold === 0 || this.counts.connecting >= this.#maxConnecting) return;
+    for (const { cold, connected } of this.#tiers) {
+      const entry = cold.size === 0 ? undefined : cold.at(this.#runtime.random.below(cold.size));
+      if (entry !== undefined) {
+        entry.lease.connect();
+        this.#update(entry);
+      }
+      if (entry !== undefined || connected > 0) return;
+    }
   }
 
   /** Every stream of every connection is taken: lets one endpoint open a further connection, if its limit allows. */
@@ -162,8 +183,10 @@ export class Directory implements DirectoryEntryOwner {
   }
 
   anySaturated(): DirectoryEntry | undefined {
-    const { size } = this.#saturated;
-    return size === 0 ? undefined : this.#saturated.at(this.#runtime.random.below(size));
+    for (const { saturated } of this.#tiers) {
+      if (saturated.size > 0) return saturated.at(this.#runtime.random.below(saturated.size));
+    }
+    return undefined;
   }
 
   offer(entry: DirectoryEntry, atMost: number): number {
@@ -223,8 +246,7 @@ export class Directory implements DirectoryEntryOwner {
     if (this.#pool.state !== "open") return undefined;
     const entry = new DirectoryEntry(address, this, (user: EndpointUser) => this.#lease(target, user));
     this.#byAddress.set(address, entry);
-    this.counts[entry.eligibility] += 1;
-    this.#cold.add(entry);
+    this.#enter(entry, entry.eligibility);
     return entry;
   }
 
@@ -252,6 +274,7 @@ export class Directory implements DirectoryEntryOwner {
   /** Moves the entry to where the facts put it. Every change of a fact ends here. */
   #update(entry: DirectoryEntry): void {
     if (entry.removed) return;
+    if (this.#ranks !== undefined) this.#rank(entry, this.#ranks);
     const weight = this.#weightOf(entry);
     const weightChanged = weight !== entry.weight;
     entry.weight = weight;
@@ -263,17 +286,51 @@ export class Directory implements DirectoryEntryOwner {
     }
     this.#leave(entry, before);
     entry.eligibility = after;
-    this.counts[after] += 1;
-    if (after === "ready") this.#balancer.add(entry);
-    else if (after === "cold") this.#cold.add(entry);
-    else if (after === "saturated") this.#saturated.add(entry);
+    this.#enter(entry, after);
+  }
+
+  /** An endpoint that several registries have counts for the best of those that let it be called. */
+  #rank(entry: DirectoryEntry, ranks: RegistryRanks): void {
+    let rank: RegistryRank | undefined;
+    for (const { instance, registryId } of originsOf(entry.instances.values())) {
+      if (!instance.enabled || !instance.healthy) continue;
+      const own = ranks.of(registryId);
+      rank = rank === undefined ? own : betterRank(ranks, rank, own);
+    }
+    if (rank === undefined || rank === entry.rank) return;
+    this.#leave(entry, entry.eligibility);
+    entry.rank = rank;
+    // What another group's balancer keeps there compares its members only.
+    entry.balancerState = undefined;
+    this.#enter(entry, entry.eligibility);
+  }
+
+  #enter(entry: DirectoryEntry, to: Eligibility): void {
+    this.counts[to] += 1;
+    const tier = this.#tiers[entry.rank.tier] as Tier;
+    if (to === "ready") {
+      tier.connected += 1;
+      this.#balancer.add(entry);
+    } else if (to === "saturated") {
+      tier.connected += 1;
+      tier.saturated.add(entry);
+    } else if (to === "cold") {
+      tier.cold.add(entry);
+    }
   }
 
   #leave(entry: DirectoryEntry, from: Eligibility): void {
     this.counts[from] -= 1;
-    if (from === "ready") this.#balancer.remove(entry);
-    else if (from === "cold") this.#cold.remove(entry);
-    else if (from === "saturated") this.#saturated.remove(entry);
+    const tier = this.#tiers[entry.rank.tier] as Tier;
+    if (from === "ready") {
+      tier.connected -= 1;
+      this.#balancer.remove(entry);
+    } else if (from === "saturated") {
+      tier.connected -= 1;
+      tier.saturated.remove(entry);
+    } else if (from === "cold") {
+      tier.cold.remove(entry);
+    }
   }
 
   #weightOf(entry: DirectoryEntry): number {

@@ -1,12 +1,14 @@
 import type { Lease } from "@dubhe/concurrency";
 import { isResolvable } from "./app-revisions.js";
 import type { AppObserver, AppWatch } from "./app-watch.js";
-import type { ChangeLoggedTable } from "./endpoint-table.js";
-import { type Instance, instanceKey, revisionOf, sameInstance, tagOf } from "./instance.js";
+import { clampWeight, type Instance, instanceKey, revisionOf, sameInstance, tagOf } from "./instance.js";
 import type { InstanceChange } from "./instance-table.js";
+import type { EndpointGroup } from "./merged-endpoints.js";
 import { type ServiceInfo, serviceKey } from "./metadata-info.js";
+import { DEFAULT_WEIGHT } from "./metadata-keys.js";
 import type { Knowledge } from "./name-merge.js";
 import type { Excluded, ResolvedEndpoint, ServiceRef } from "./name-state.js";
+import { weightOf } from "./provider-url.js";
 import type { Registry } from "./registry.js";
 import { findService, portOf, refName, servicesNamed } from "./service-match.js";
 import { toError } from "./to-error.js";
@@ -25,9 +27,9 @@ export class AppSource implements ViewSource, AppObserver {
   readonly #registry: Registry;
   readonly #application: string;
   readonly #acquire: AcquireApp;
-  readonly #table: ChangeLoggedTable;
+  readonly #group: EndpointGroup;
   readonly #keyPrefix: string;
-  /** `host:port` of our endpoints in the table. */
+  /** `host:port` of the instances that we contribute. */
   readonly #bound = new Set<string>();
   #attaching: AbortController | undefined;
   #lease: Lease<AppWatch> | undefined;
@@ -40,14 +42,14 @@ export class AppSource implements ViewSource, AppObserver {
     ref: ServiceRef,
     registry: Registry,
     application: string,
-    table: ChangeLoggedTable,
+    group: EndpointGroup,
     acquire: AcquireApp,
   ) {
     this.#owner = owner;
     this.#ref = ref;
     this.#registry = registry;
     this.#application = application;
-    this.#table = table;
+    this.#group = group;
     this.#acquire = acquire;
     this.#keyPrefix = `${registry.id}|${application}|`;
   }
@@ -92,6 +94,10 @@ export class AppSource implements ViewSource, AppObserver {
       : { kind: "failed", errors: new Map([[error.message, error]]) };
   }
 
+  get current(): boolean {
+    return this.#lease?.resource.known === true;
+  }
+
   excluded(): readonly Excluded[] {
     const watch = this.#lease?.resource;
     if (watch === undefined) return [];
@@ -129,7 +135,7 @@ export class AppSource implements ViewSource, AppObserver {
     };
   }
 
-  instancesChanged(change: InstanceChange): void {
+  entriesChanged(change: InstanceChange): void {
     for (const key of change.removed) this.#unbind(key);
     for (const instance of change.upserted) this.#update(instance);
   }
@@ -140,7 +146,7 @@ export class AppSource implements ViewSource, AppObserver {
     for (const key of watch.revisions.instances(revision)) this.#updateKey(watch, key);
   }
 
-  appChanged(): void {
+  listChanged(): void {
     if (!this.#synced) this.#sync();
     this.#owner.changed();
   }
@@ -177,10 +183,10 @@ export class AppSource implements ViewSource, AppObserver {
     const key = instanceKey(instance);
     const service = this.#serviceOf(instance, key);
     if (service === undefined) return this.#unbind(key);
-    const old = this.#table.get(this.#keyPrefix + key);
+    const old = this.#group.get(this.#keyPrefix + key);
     if (old !== undefined && old.service === service && sameInstance(old.instance, instance)) return;
     this.#bound.add(key);
-    this.#table.set(this.#endpoint(instance, key, service));
+    this.#group.set(this.#keyPrefix + key, resolve(this.#registry, instance, service));
   }
 
   /**
@@ -192,25 +198,11 @@ export class AppSource implements ViewSource, AppObserver {
     if (!isResolvable(revision)) return undefined;
     const state = this.#lease?.resource.revisions.state(revision);
     if (state?.kind === "resolved") return findService(state.info, this.#ref);
-    return this.#table.get(this.#keyPrefix + key)?.service;
-  }
-
-  #endpoint(instance: Instance, key: string, service: ServiceInfo): ResolvedEndpoint {
-    return {
-      key: this.#keyPrefix + key,
-      registryId: this.#registry.id,
-      instance,
-      host: instance.host,
-      port: portOf(instance, service),
-      service,
-      weight: instance.weight,
-      tag: tagOf(instance),
-      revision: revisionOf(instance),
-    };
+    return this.#group.get(this.#keyPrefix + key)?.service;
   }
 
   #unbind(key: string): void {
-    if (this.#bound.delete(key)) this.#table.delete(this.#keyPrefix + key);
+    if (this.#bound.delete(key)) this.#group.delete(this.#keyPrefix + key);
   }
 
   #knownKnowledge(watch: AppWatch): Knowledge {
@@ -258,6 +250,25 @@ export class AppSource implements ViewSource, AppObserver {
       message,
     };
   }
+}
+
+/** The endpoint that an instance is for a service; `revision` is empty when the instance has none. */
+export function resolve(registry: Registry, instance: Instance, service: ServiceInfo): ResolvedEndpoint {
+  const { host } = instance;
+  // An operator's weight of the instance (Nacos) goes before the provider's own of the service (dubbo-java).
+  const weight = instance.weight === DEFAULT_WEIGHT ? clampWeight(weightOf(service.params)) : instance.weight;
+  const port = portOf(instance, service);
+  return {
+    key: instanceKey({ host, port }),
+    registryId: registry.id,
+    instance,
+    host,
+    port,
+    service,
+    weight,
+    tag: tagOf(instance),
+    revision: revisionOf(instance),
+  };
 }
 
 function shortened(revision: string): string {

@@ -8,12 +8,17 @@ import {
   type Instance,
   instanceKey,
   type ProtocolPort,
+  revisionOf,
 } from "./instance.js";
+import { InterfacePublication } from "./interface-publication.js";
 import { createMetadataInfo, type MetadataInfo, type ServiceInfoInit } from "./metadata-info.js";
+import { MetadataKeeper } from "./metadata-keeper.js";
 import { MetadataKey } from "./metadata-keys.js";
 import type { MetadataStore } from "./metadata-store.js";
-import { type Desired, Publication } from "./publication.js";
-import type { RegistrationState, Registry } from "./registry.js";
+import { Publication, type Renewal } from "./publication.js";
+import type { Desired, Publishing } from "./publishing.js";
+import type { RegistrationState } from "./registry.js";
+import type { UsedRegistry } from "./registry-use.js";
 
 /** What an application tells the world about one of its ports. */
 export interface ApplicationInit {
@@ -26,6 +31,8 @@ export interface ApplicationInit {
   /** Default 100. */
   readonly weight?: number;
   readonly tag?: string;
+  /** Name of the environment, as dubbo-go's `environment`. */
+  readonly environment?: string;
   /** Default: `tri` on `port`. */
   readonly endpoints?: readonly ProtocolPort[];
   /** Where the MetadataService listens. Default `port`. */
@@ -60,12 +67,17 @@ export interface ApplicationRegistration extends AsyncDisposable {
 export interface RegistrationContext {
   readonly runtime: Runtime;
   readonly hub: DiscoveryHub;
-  readonly registries: readonly Registry[];
+  readonly registries: readonly UsedRegistry[];
   readonly store: MetadataStore;
   /** Names this process among those that could have registered the same address. */
   readonly owner: string;
   /** Other processes register the same address under the same owner. */
   readonly shared: boolean;
+  /** Publish remote metadata again from time to time, and collect what is old after `metadataWindowMs`. */
+  readonly metadataRenewal: boolean;
+  readonly metadataWindowMs: number;
+  /** The instances of an application in every registry, by its id, read now; rejects when one cannot tell. */
+  instances(application: string, signal: AbortSignal): Promise<ReadonlyMap<string, readonly Instance[]>>;
   /** How long a withdrawal may take. */
   readonly withdrawMs: number;
   closed(registration: ApplicationRegistration): void;
@@ -74,8 +86,8 @@ export interface RegistrationContext {
 export class LiveApplicationRegistration implements ApplicationRegistration {
   readonly #context: RegistrationContext;
   readonly #cell: WatchedCell<RegistrationState>;
-  readonly #publications: readonly Publication[];
-  readonly #reconciler: Reconciler<Publication, Desired>;
+  readonly #publications: readonly Publishing[];
+  readonly #reconciler: Reconciler<Publishing, Desired>;
   readonly #startedAt: string;
   #init: ApplicationInit;
   #info: MetadataInfo;
@@ -88,11 +100,16 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
     const { runtime, registries, store } = context;
     this.#context = context;
     this.#init = init;
-    this.#startedAt = String(runtime.clock.wallTime());
+    this.#startedAt = String(Math.floor(runtime.clock.wallTime()));
     this.#info = this.#makeInfo();
     this.#instance = this.#makeInstance();
     this.#cell = new WatchedCell<RegistrationState>(runtime, registries.length === 0 ? "confirmed" : "pending");
-    this.#publications = registries.map((registry) => new Publication(registry, store, () => this.#changed()));
+    const renewal = context.metadataRenewal ? this.#makeRenewal() : undefined;
+    const changed = (): void => this.#changed();
+    this.#publications = registries.flatMap(({ registry, type }): readonly Publishing[] => [
+      ...(type === "interface" ? [] : [new Publication(registry, store, changed, renewal)]),
+      ...(type === "service" ? [] : [new InterfacePublication(registry, changed)]),
+    ]);
     this.#reconciler = new Reconciler(runtime, {
       apply: (publication, desired) => (desired === undefined ? publication.withdraw() : publication.publish(desired)),
       onStatus: () => this.#changed(),
@@ -182,13 +199,49 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
     }
   }
 
+  #makeRenewal(): Renewal {
+    const { runtime, hub, store, metadataWindowMs } = this.#context;
+    const { application } = this.#init;
+    return {
+      now: () => Math.floor(runtime.clock.wallTime()),
+      keep: (registry, report, renew) =>
+        new MetadataKeeper({
+          runtime,
+          hub,
+          registryId: registry.id,
+          report,
+          application,
+          windowMs: metadataWindowMs,
+          renew: () => {
+            hub.counters.metadataRenewals++;
+            renew();
+          },
+          own: () => [this.#info.revision, ...store.revisions],
+          liveRevisions: (signal) => this.#liveRevisions(signal),
+        }),
+    };
+  }
+
+  async #liveRevisions(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const { application } = this.#init;
+    const lists = await this.#context.instances(application, signal);
+    const own = instanceKey(this.#instance);
+    for (const publication of this.#publications) {
+      const { id } = publication.registry;
+      if (!(publication instanceof Publication) || lists.get(id)?.some((instance) => instanceKey(instance) === own))
+        continue;
+      throw new Error(`${id} does not list ${own} of ${application}, which is registered: its list cannot be trusted`);
+    }
+    return new Set([...lists.values()].flat().map(revisionOf));
+  }
+
   #makeInfo(): MetadataInfo {
     return createMetadataInfo({ app: this.#init.application, services: this.#init.services, tag: this.#init.tag });
   }
 
   #makeInstance(): Instance {
     const init = this.#init;
-    const tag = init.tag ?? "";
+    const { tag = "", environment = "" } = init;
     return createInstance({
       application: init.application,
       host: init.host,
@@ -208,6 +261,7 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
         ...(this.#context.shared ? undefined : { [MetadataKey.timestamp]: this.#startedAt }),
         [MetadataKey.owner]: this.#context.owner,
         ...(tag === "" ? undefined : { [MetadataKey.tag]: tag }),
+        ...(environment === "" ? undefined : { [MetadataKey.environment]: environment }),
       },
     });
   }

@@ -1,4 +1,5 @@
 import { Mailbox, type Runtime } from "@dubhe/concurrency";
+import type { MigrationRule, MigrationStep } from "./migration-rule.js";
 import type { ExclusionReason, NameState } from "./name-state.js";
 
 /** What happened in discovery. Each is told once, in order, after the state has changed. */
@@ -7,7 +8,10 @@ export type DiscoveryEvent =
   | {
       readonly type: "instances-superseded";
       readonly registryId: string;
+      /** Empty for a list of the interface-level model. */
       readonly application: string;
+      /** Set for a list of the interface-level model. */
+      readonly serviceInterface?: string;
       readonly epoch: number;
       readonly seq: number;
       /** Its epoch or seq is over; or it was replaced by a newer list before its turn came (a burst). */
@@ -17,6 +21,7 @@ export type DiscoveryEvent =
       readonly type: "instances-kept";
       readonly registryId: string;
       readonly application: string;
+      readonly serviceInterface?: string;
       /** `error`: a failed read. `empty`: a list without instances. `new-session`: missing in the first lists of a session. */
       readonly reason: "error" | "empty" | "new-session";
       readonly kept: number;
@@ -26,6 +31,7 @@ export type DiscoveryEvent =
       readonly type: "instances-released";
       readonly registryId: string;
       readonly application: string;
+      readonly serviceInterface?: string;
       readonly reason: "empty" | "new-session";
       readonly released: number;
     }
@@ -33,6 +39,7 @@ export type DiscoveryEvent =
       readonly type: "instance-excluded";
       readonly registryId: string;
       readonly application: string;
+      readonly serviceInterface?: string;
       /** `host:port`, or what names a malformed entry. */
       readonly instance: string;
       readonly reason: ExclusionReason;
@@ -54,6 +61,19 @@ export type DiscoveryEvent =
       readonly error: Error;
     }
   | {
+      /** Remote metadata that nobody needs any more was removed. */
+      readonly type: "metadata-collected";
+      readonly registryId: string;
+      readonly application: string;
+      readonly revisions: readonly string[];
+    }
+  | {
+      readonly type: "metadata-collection-failed";
+      readonly registryId: string;
+      readonly application: string;
+      readonly error: Error;
+    }
+  | {
       readonly type: "mapping-applied";
       readonly registryId: string;
       readonly serviceInterface: string;
@@ -64,6 +84,23 @@ export type DiscoveryEvent =
       readonly registryId: string;
       readonly serviceInterface: string;
       readonly error: Error;
+    }
+  | {
+      readonly type: "migration-rule";
+      readonly registryId: string;
+      /** In force; absent: none. */
+      readonly rule?: MigrationRule;
+      /** Why the newest one could not be used. */
+      readonly error?: Error;
+    }
+  | {
+      readonly type: "migration-step";
+      readonly registryId: string;
+      readonly service: string;
+      /** In force. */
+      readonly step: MigrationStep;
+      /** Whose addresses are shown; absent while there are none. */
+      readonly model?: "application" | "interface";
     }
   | { readonly type: "view-state"; readonly service: string; readonly state: NameState["state"] }
   | {
@@ -78,6 +115,7 @@ export interface InstancesApplied {
   readonly type: "instances-applied";
   readonly registryId: string;
   readonly application: string;
+  readonly serviceInterface?: string;
   readonly epoch: number;
   readonly seq: number;
   readonly upserted: number;
@@ -103,6 +141,9 @@ export interface DiscoveryCounters {
   metadataFetches: number;
   metadataFailures: number;
   metadataCacheHits: number;
+  /** Own remote metadata published again, and others' removed. */
+  metadataRenewals: number;
+  metadataCollected: number;
   viewsCreated: number;
   endpointChanges: number;
 }
@@ -124,6 +165,8 @@ export class DiscoveryHub {
     metadataFetches: 0,
     metadataFailures: 0,
     metadataCacheHits: 0,
+    metadataRenewals: 0,
+    metadataCollected: 0,
     viewsCreated: 0,
     endpointChanges: 0,
   };

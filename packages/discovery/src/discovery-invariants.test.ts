@@ -294,12 +294,14 @@ class Simulation {
       gen = view.gen;
       if (delta === "full" || state.state === "closed") return;
       for (const key of delta.removed) {
-        const [, application = "", address = ""] = key.split("|");
-        const gone = this.#missed.has(`${n}|${application}|${address}`);
-        const now = this.server.store.instances(application).instances.find((i) => instanceKey(i) === address);
-        const info = now === undefined ? undefined : this.#infoOf(now);
-        const offersIt = info !== undefined && findService(info, view.ref) !== undefined;
-        if (!gone && offersIt) this.violations.push(`6: ${key} went without a list that lacks it`);
+        // Each address belongs to one application.
+        if (APPLICATIONS.some((application) => this.#missed.has(`${n}|${application}|${key}`))) continue;
+        const offersIt = APPLICATIONS.some((application) => {
+          const now = this.server.store.instances(application).instances.find((i) => instanceKey(i) === key);
+          const info = now === undefined ? undefined : this.#infoOf(now);
+          return info !== undefined && findService(info, view.ref) !== undefined;
+        });
+        if (offersIt) this.violations.push(`6: ${key} went without a list that lacks it`);
       }
     });
   }

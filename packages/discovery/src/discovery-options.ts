@@ -36,6 +36,13 @@ export interface DiscoveryOptions {
   readonly metadataBackoff?: BackoffOptions;
   /** Limit of withdrawing a registration, and of closing. Default 5 000. */
   readonly withdrawMs?: number;
+  /** Publish our remote metadata again each day, with the time; others then know that it is in use. Default true. */
+  readonly metadataRenewal?: boolean;
+  /**
+   * Remove remote metadata of our applications that was not renewed for so long and that no instance refers to; 0 = never, nor
+   * without `metadataRenewal`. Default 432 000 000 (5 days).
+   */
+  readonly metadataWindowMs?: number;
   /** Resolved revisions kept after their last instance has gone. Default 256. */
   readonly metadataCacheSize?: number;
 }
@@ -58,6 +65,8 @@ export function discoverySettings(options: DiscoveryOptions = {}): DiscoverySett
     metadataConcurrency: options.metadataConcurrency ?? 32,
     metadataBackoff: options.metadataBackoff ?? { initialMs: 100, maxMs: 10_000 },
     withdrawMs: options.withdrawMs ?? 5_000,
+    metadataRenewal: options.metadataRenewal ?? true,
+    metadataWindowMs: options.metadataWindowMs ?? 432_000_000,
     metadataCacheSize: options.metadataCacheSize ?? 256,
   };
 }

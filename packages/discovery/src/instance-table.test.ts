@@ -2,16 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createInstance, type Instance, instanceKey } from "./instance.js";
-import { InstanceTable, type InstanceTableOptions } from "./instance-table.js";
+import { InstanceTable } from "./instance-table.js";
+import type { ListTableOptions } from "./list-table.js";
 
-const options: InstanceTableOptions = { limboMs: 10_000, emptyPush: "keep-last", emptyPushTtlMs: 60_000 };
+const options: ListTableOptions = { limboMs: 10_000, emptyPush: "keep-last", emptyPushTtlMs: 60_000 };
 
 function instance(port: number, weight = 100): Instance {
   return createInstance({ application: "shop", host: "h", port, weight });
 }
 
 function list(epoch: number, seq: number, ...ports: number[]): Parameters<InstanceTable["apply"]>[0] {
-  return { epoch, seq, instances: ports.map((port) => instance(port)), malformed: [] };
+  return { epoch, seq, entries: ports.map((port) => instance(port)), malformed: [] };
 }
 
 function ports(table: InstanceTable): readonly number[] {
@@ -47,7 +48,7 @@ test("unchanged instances are not reported as changed", () => {
   const table = new InstanceTable(options);
   table.apply(list(1, 1, 1, 2), 0);
   const before = table.get("h:1");
-  const result = table.apply({ epoch: 1, seq: 2, instances: [instance(1), instance(2, 50)], malformed: [] }, 0);
+  const result = table.apply({ epoch: 1, seq: 2, entries: [instance(1), instance(2, 50)], malformed: [] }, 0);
   assert.ok(result.kind === "applied");
   assert.deepEqual(
     result.upserted.map((i) => i.port),
@@ -144,7 +145,7 @@ test("D-25: a list in which nothing can be read is not believed to be empty", ()
   const table = new InstanceTable(options);
   table.apply(list(1, 1, 1), 0);
   const malformed = [{ id: "h:1", reason: "payload is not JSON" }];
-  assert.equal(table.apply({ epoch: 1, seq: 2, instances: [], malformed }, 0).kind, "kept");
+  assert.equal(table.apply({ epoch: 1, seq: 2, entries: [], malformed }, 0).kind, "kept");
   assert.deepEqual(table.malformed, malformed);
 });
 
@@ -152,7 +153,7 @@ test("whatever comes, a follower of the changes has what the table has, and no g
   const event = fc.record({
     epoch: fc.integer({ min: 1, max: 4 }),
     seq: fc.integer({ min: 1, max: 6 }),
-    instances: fc.uniqueArray(fc.record({ port: fc.integer({ min: 1, max: 4 }), weight: fc.constantFrom(50, 100) }), {
+    entries: fc.uniqueArray(fc.record({ port: fc.integer({ min: 1, max: 4 }), weight: fc.constantFrom(50, 100) }), {
       selector: (i) => i.port,
     }),
     after: fc.constantFrom(0, 10, 5_000, 20_000, 70_000),
@@ -173,12 +174,12 @@ test("whatever comes, a follower of the changes has what the table has, and no g
           for (const key of change.removed) assert.ok(follower.delete(key), `${key} is removed once`);
           for (const upserted of change.upserted) follower.set(instanceKey(upserted), upserted);
         };
-        for (const { epoch, seq, instances, after } of events) {
+        for (const { epoch, seq, entries, after } of events) {
           now += after;
           if (table.expiresAt <= now) follow(table.expire(now, false));
           const older = epoch < newest.epoch || (epoch === newest.epoch && seq < newest.seq);
-          const listed = instances.map(({ port, weight }) => instance(port, weight));
-          const result = table.apply({ epoch, seq, instances: listed, malformed: [] }, now);
+          const listed = entries.map(({ port, weight }) => instance(port, weight));
+          const result = table.apply({ epoch, seq, entries: listed, malformed: [] }, now);
           assert.equal(result.kind === "superseded", older);
           if (!older) newest = { epoch, seq };
           if (result.kind === "applied") {

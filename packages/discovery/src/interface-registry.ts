@@ -9,6 +9,11 @@ export interface InterfaceRef {
   readonly version: string;
 }
 
+/** `group/service:version`, with both separators always: identity of a ref, and a name for it. */
+export function refKey(ref: InterfaceRef): string {
+  return `${ref.group}/${ref.service}:${ref.version}`;
+}
+
 /**
  * One provider URL: one service at one address. The interface-level model has an entry for each service of each process, and
  * no revisions: what MetadataInfo says in the other model stands in the URL itself.

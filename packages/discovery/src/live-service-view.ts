@@ -1,27 +1,24 @@
-import { type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
-import { type AcquireApp, AppSource } from "./app-source.js";
-import type { DiscoveryHub } from "./discovery-events.js";
+import { type Watched, WatchedCell } from "@dubhe/concurrency";
 import { ChangeLoggedTable } from "./endpoint-table.js";
-import { type AcquireMapping, MappingSource, type MappingSourceOwner } from "./mapping-source.js";
+import { instanceKey } from "./instance.js";
+import type { MappingSourceOwner } from "./mapping-source.js";
+import { type Contribution, MergedEndpoints } from "./merged-endpoints.js";
 import { type Knowledge, mergeKnowledge, oneError } from "./name-merge.js";
 import type { BoundState, Delta, Excluded, NameState, ResolvedEndpoint, ServiceRef } from "./name-state.js";
-import type { Registry } from "./registry.js";
+import { RegistrySources, type RegistrySourcesInit } from "./registry-sources.js";
+import type { UsedRegistry } from "./registry-use.js";
 import { refName } from "./service-match.js";
 import type { EndpointTable, ServiceView } from "./service-view.js";
-import type { ViewSource } from "./view-source.js";
 
-export interface LiveServiceViewInit {
-  readonly runtime: Runtime;
-  readonly hub: DiscoveryHub;
-  readonly registries: readonly Registry[];
-  readonly ref: ServiceRef;
-  readonly acquireApp: AcquireApp;
-  readonly acquireMapping: AcquireMapping;
+export interface LiveServiceViewInit extends RegistrySourcesInit {
+  /** To look in. */
+  readonly registries: readonly UsedRegistry[];
 }
 
 /**
- * The view of one service: its sources are the mapping of the interface in each registry, and each application that any of
- * them names, in each registry. It owns the table of endpoints, which the sources change, and says what they amount to.
+ * The view of one service: its sources are, in each registry, the mapping of the interface and each application that any of
+ * them names, or the providers of the interface, or both. It owns the table of endpoints, which the sources change, and says
+ * what they amount to.
  *
  *     attached ⇄ detached      not subscribed: shows what it had, as stale
  *     any ─▶ closed
@@ -31,7 +28,8 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
   readonly #init: LiveServiceViewInit;
   readonly #table: ChangeLoggedTable = new ChangeLoggedTable();
   readonly #cell: WatchedCell<NameState>;
-  readonly #sources = new Map<string, ViewSource>();
+  readonly #merged: MergedEndpoints = new MergedEndpoints(this.#table);
+  readonly #sources: readonly RegistrySources[];
   #attached = false;
   #countedGen = 0;
 
@@ -39,14 +37,9 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
     this.ref = init.ref;
     this.#init = init;
     this.#cell = new WatchedCell<NameState>(init.runtime, { state: "pending" }, { equals: sameState });
-    if (init.ref.providedBy !== undefined) {
-      this.#addApplications(init.ref.providedBy);
-    } else {
-      for (const registry of init.registries) {
-        const source = new MappingSource(this, init.ref.service, registry, init.acquireMapping);
-        this.#sources.set(`mapping|${registry.id}`, source);
-      }
-    }
+    this.#sources = init.registries.map(
+      (use, position) => new RegistrySources(init, use, position, this.#merged, this),
+    );
   }
 
   get state(): Watched<NameState> {
@@ -73,14 +66,14 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
   attach(): void {
     if (this.#attached || this.#cell.closed) return;
     this.#attached = true;
-    for (const source of [...this.#sources.values()]) source.attach();
+    for (const source of this.#sources) source.attach();
     this.changed();
   }
 
   detach(): void {
     if (!this.#attached) return;
     this.#attached = false;
-    for (const source of this.#sources.values()) source.detach();
+    for (const source of this.#sources) source.detach();
     this.#publish();
   }
 
@@ -88,8 +81,7 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
   close(): void {
     if (this.#cell.closed) return;
     this.#attached = false;
-    for (const source of this.#sources.values()) source.detach();
-    this.#sources.clear();
+    for (const source of this.#sources) source.detach();
     for (const { key } of this.#table.values()) this.#table.delete(key);
     this.#cell.set({ state: "closed" });
     this.#cell.close();
@@ -100,7 +92,8 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
   }
 
   applicationsFound(applications: ReadonlySet<string>): void {
-    this.#addApplications(applications);
+    // An application that a mapping names may have its instances in another registry.
+    for (const source of this.#sources) source.addApplications(applications);
   }
 
   inspect(): unknown {
@@ -115,32 +108,20 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
             resolving: state.resolving,
             stale: state.freshness === "fresh" ? null : state.freshness.stale.message,
             gen: state.gen,
-            endpoints: state.endpoints.map(inspectEndpoint),
+            endpoints: state.endpoints.map((endpoint) => inspectEndpoint(endpoint, this.#merged.found(endpoint.key))),
             excluded: state.excluded.map(({ key, reason, message }) => ({ key, reason, message })),
           }
         : undefined),
       ...(state.state === "negative" ? { reason: state.reason } : undefined),
       ...(state.state === "failed" ? { error: state.error.message } : undefined),
       subscribed: this.#attached,
-      sources: [...this.#sources.values()].map((source) => source.inspect()),
+      sources: this.#sources.flatMap((source) => source.inspect()),
     };
-  }
-
-  #addApplications(applications: Iterable<string>): void {
-    const { registries, acquireApp } = this.#init;
-    for (const application of applications) {
-      for (const registry of registries) {
-        const key = `app|${registry.id}|${application}`;
-        if (this.#sources.has(key)) continue;
-        const source = new AppSource(this, this.ref, registry, application, this.#table, acquireApp);
-        this.#sources.set(key, source);
-        if (this.#attached) source.attach();
-      }
-    }
   }
 
   #publish(): void {
     if (this.#cell.closed) return;
+    for (const source of this.#sources) source.evaluate();
     const state = this.#state();
     const { hub } = this.#init;
     hub.counters.endpointChanges += this.#table.gen - this.#countedGen;
@@ -152,7 +133,7 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
 
   #state(): NameState {
     let all: Knowledge | undefined;
-    for (const source of this.#sources.values()) {
+    for (const source of this.#sources) {
       const knowledge = source.knowledge();
       if (knowledge !== undefined) all = all === undefined ? knowledge : mergeKnowledge(all, knowledge);
     }
@@ -174,7 +155,7 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
 
   #excluded(): readonly Excluded[] {
     const result: Excluded[] = [];
-    for (const source of this.#sources.values()) result.push(...source.excluded());
+    for (const source of this.#sources) result.push(...source.excluded());
     return result;
   }
 }
@@ -225,15 +206,26 @@ class LazyBoundState implements BoundState {
   }
 }
 
-function inspectEndpoint(endpoint: ResolvedEndpoint): unknown {
-  const { key, host, port, weight, tag, revision, instance } = endpoint;
+function inspectEndpoint(endpoint: ResolvedEndpoint, found: readonly Contribution[]): unknown {
+  const { key, weight, tag, revision, instance } = endpoint;
   return {
     key,
-    address: `${host}:${port}`,
+    address: key,
     weight,
     tag,
     revision,
     healthy: instance.healthy,
     enabled: instance.enabled,
+    origins: found.map(({ endpoint: origin, group }) => ({
+      registry: origin.registryId,
+      application: origin.instance.application,
+      model: group.model,
+      // The migration rule may leave out one of the models.
+      shown: group.shown,
+      instance: instanceKey(origin.instance),
+      weight: origin.weight,
+      healthy: origin.instance.healthy,
+      enabled: origin.instance.enabled,
+    })),
   };
 }

@@ -85,6 +85,10 @@ export class MappingSource implements ViewSource, MappingObserver {
     return error === undefined ? { kind: "pending" } : { kind: "failed", errors: new Map([[error.message, error]]) };
   }
 
+  get current(): boolean {
+    return this.#lease?.resource.known === true;
+  }
+
   excluded(): readonly Excluded[] {
     return [];
   }

@@ -1,8 +1,16 @@
 import { ClosedError, type Runtime } from "@dubhe/concurrency";
 import type { Instance } from "./instance.js";
 import { instanceKey } from "./instance.js";
+import { refKey } from "./interface-registry.js";
 import type { Registry } from "./registry.js";
-import type { RegistryDriver, RegistrySession, SessionInstances, SessionMapping } from "./registry-driver.js";
+import type {
+  ConfigurationSession,
+  InterfaceSession,
+  RegistryDriver,
+  RegistrySession,
+  SessionInstances,
+  SessionMapping,
+} from "./registry-driver.js";
 import { RegistryStore } from "./registry-store.js";
 import { SessionRegistry, type SessionRegistryOptions } from "./session-registry.js";
 
@@ -30,6 +38,7 @@ export function memoryRegistry(
 ): Registry {
   const driver: RegistryDriver = {
     id: server.id,
+    features: { interfaces: true, configuration: true, listMetadata: true, names: true },
     connect: () => Promise.resolve(new MemorySession(runtime, server.store)),
   };
   return new SessionRegistry(runtime, driver, options);
@@ -37,6 +46,8 @@ export function memoryRegistry(
 
 /** Never lost: it ends when it is closed. Pushes come in the next turn, several changes of a turn in one. */
 class MemorySession implements RegistrySession {
+  readonly interfaces: InterfaceSession;
+  readonly configuration: ConfigurationSession;
   readonly #runtime: Runtime;
   readonly #store: RegistryStore;
   readonly #watches = new Map<string, Disposable>();
@@ -45,6 +56,28 @@ class MemorySession implements RegistrySession {
   constructor(runtime: Runtime, store: RegistryStore) {
     this.#runtime = runtime;
     this.#store = store;
+    this.interfaces = {
+      register: async (provider) => this.#open().putProvider(provider, this),
+      deregister: async (provider) => this.#open().removeProvider(provider, this),
+      watch: async (ref, push) =>
+        this.#watch(
+          `providers ${refKey(ref)}`,
+          (listener) => this.#open().onProviders(ref.service, listener),
+          () => push(store.providers(ref.service)),
+        ),
+      unwatch: async (ref) => this.#unwatch(`providers ${refKey(ref)}`),
+      read: async (ref) => this.#open().providers(ref.service),
+    };
+    this.configuration = {
+      watch: async (group, key, push) =>
+        this.#watch(
+          `configuration ${group} ${key}`,
+          (listener) => this.#open().onConfiguration(group, key, listener),
+          () => push(store.configuration(group, key)),
+        ),
+      unwatch: async (group, key) => this.#unwatch(`configuration ${group} ${key}`),
+      read: async (group, key) => this.#open().configuration(group, key),
+    };
   }
 
   onEnd(): void {}
@@ -101,6 +134,22 @@ class MemorySession implements RegistrySession {
 
   async writeMetadata(application: string, revision: string, value: string): Promise<void> {
     this.#open().setMetadata(application, revision, value);
+  }
+
+  async listMetadata(application: string): Promise<readonly string[]> {
+    return this.#open().metadataRevisions(application);
+  }
+
+  async listApplications(): Promise<readonly string[]> {
+    return this.#open().applications;
+  }
+
+  async listInterfaces(): Promise<readonly string[]> {
+    return this.#open().mappedInterfaces;
+  }
+
+  async removeMetadata(application: string, revision: string): Promise<void> {
+    this.#open().removeMetadata(application, revision);
   }
 
   async close(): Promise<void> {

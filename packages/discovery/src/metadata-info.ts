@@ -25,6 +25,8 @@ export interface MetadataInfo {
   /** Sorted by name, group, version, protocol. */
   readonly services: readonly ServiceInfo[];
   readonly tag?: string;
+  /** Unix milliseconds of the last renewal in a metadata report; only there, and no part of the content. */
+  readonly lastUpdatedTime?: number;
 }
 
 /**
@@ -126,6 +128,7 @@ export function stringifyMetadataInfo(info: MetadataInfo): string {
     revision: info.revision,
     services,
     ...(info.tag === undefined ? undefined : { tag: info.tag }),
+    ...(info.lastUpdatedTime === undefined ? undefined : { lastUpdatedTime: info.lastUpdatedTime }),
   });
 }
 
@@ -161,11 +164,13 @@ export function parseMetadataInfo(input: unknown): ParsedMetadataInfo {
     }
   }
   const tag = text(value.tag);
+  const lastUpdatedTime = Number(value.lastUpdatedTime ?? 0);
   const info: MetadataInfo = Object.freeze({
     app: text(value.app),
     revision: text(value.revision),
     services: Object.freeze(services.sort(compareServices)),
     ...(tag === "" ? undefined : { tag }),
+    ...(Number.isFinite(lastUpdatedTime) && lastUpdatedTime > 0 ? { lastUpdatedTime } : undefined),
   });
   return { ok: true, info, dropped };
 }

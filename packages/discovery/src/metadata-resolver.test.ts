@@ -156,6 +156,53 @@ test("answers that are no metadata, or of another revision, are refused with a r
   }
 });
 
+test("local metadata that its instance does not give is read from the report, after a failure at once, else after 1 s", async () => {
+  const bench = new Bench(
+    {},
+    {
+      fetch: async (app, revision) => (revision === "none" ? undefined : { app, revision, services: [] }),
+      publish: () => {
+        throw new Error("not used here");
+      },
+    },
+  );
+  const refuses = bench.providers.instance({ port: 1 }, ["a.A"]);
+  const hangs = bench.providers.instance({ port: 2 }, ["b.B"]);
+  bench.providers.behave(refuses, "refuses");
+  bench.providers.behave(hangs, "hangs");
+  const wishes = [refuses, hangs].map((instance) => bench.want(() => [instance]));
+  await bench.clock.settle();
+  assert.deepEqual(
+    wishes.map((wish) => wish.state.kind),
+    ["resolved", "pending"],
+  );
+  await bench.clock.advance(1_100);
+  assert.equal(wishes[1]?.state.kind, "resolved");
+  await bench.clock.settle();
+  assert.equal(bench.providers.pending, 0, "the one that hangs is asked no longer");
+});
+
+test("remote metadata whose report is silent is asked of the instance after 1 s", async () => {
+  const bench = new Bench(
+    {},
+    {
+      fetch: (_app, _revision, signal) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      publish: () => {
+        throw new Error("not used here");
+      },
+    },
+  );
+  const instance = bench.providers.instance({ port: 1, metadata: { "dubbo.metadata.storage-type": "remote" } }, [
+    "a.A",
+  ]);
+  const wish = bench.want(() => [instance]);
+  await bench.clock.advance(900);
+  assert.equal(wish.state.kind, "pending");
+  await bench.clock.advance(200);
+  assert.equal(wish.state.kind, "resolved");
+});
+
 test("D-44: metadata of storage type remote comes from the report; without it there, from the instance", async () => {
   const stored = new Map<string, string>();
   let reads = 0;

@@ -1,4 +1,4 @@
-import { Reconciler, type Runtime, SingleFlight } from "@dubhe/concurrency";
+import { type Clock, offAbort, onAbort, Reconciler, type Runtime, SingleFlight } from "@dubhe/concurrency";
 import { bounded, sleep } from "./bounded.js";
 import type { DiscoveryHub } from "./discovery-events.js";
 import type { DiscoverySettings } from "./discovery-options.js";
@@ -108,29 +108,83 @@ export class MetadataResolver {
     return info;
   }
 
-  async #ask(
+  /** Where the instance says, and from the other place when that fails or is slow (D-44): either may know better. */
+  #ask(
     { registry, application, revision }: RevisionName,
     instance: Instance,
     signal: AbortSignal,
   ): Promise<MetadataInfo> {
-    if (storageTypeOf(instance) === "local" || registry.metadata === undefined) {
-      return checked(await this.#fetch(instance, revision, signal), revision, instanceKey(instance));
-    }
-    let reportTrouble: string;
-    try {
-      const info = await registry.metadata.fetch(application, revision, signal);
-      if (info !== undefined) return checked(info, revision, "the metadata report");
-      reportTrouble = "the metadata report has none";
-    } catch (error) {
-      reportTrouble = `the metadata report failed: ${toError(error).message}`;
-    }
-    // As dubbo-go: the instance itself may know better (D-44).
-    try {
-      return checked(await this.#fetch(instance, revision, signal), revision, instanceKey(instance));
-    } catch (error) {
-      throw new Error(`${reportTrouble}; ${toError(error).message}`, { cause: error });
-    }
+    const fromInstance = async (s: AbortSignal): Promise<MetadataInfo> =>
+      checked(await this.#fetch(instance, revision, s), revision, instanceKey(instance));
+    const report = registry.metadata;
+    if (report === undefined) return fromInstance(signal);
+    const fromReport = async (s: AbortSignal): Promise<MetadataInfo> => {
+      let info: MetadataInfo | undefined;
+      try {
+        info = await report.fetch(application, revision, s);
+      } catch (error) {
+        throw new Error(`the metadata report failed: ${toError(error).message}`, { cause: error });
+      }
+      if (info === undefined) throw new Error("the metadata report has none");
+      return checked(info, revision, "the metadata report");
+    };
+    return storageTypeOf(instance) === "remote"
+      ? firstAnswer(this.runtime.clock, fromReport, fromInstance, signal)
+      : firstAnswer(this.runtime.clock, fromInstance, fromReport, signal);
   }
+}
+
+/** After how long without an answer the other place is asked too. Less than the shortest limit of an attempt. */
+const OTHER_PLACE_MS = 1_000;
+
+/** The first success of two attempts; the second begins when the first has failed, or has been silent for a while. */
+function firstAnswer<T>(
+  clock: Clock,
+  first: (signal: AbortSignal) => Promise<T>,
+  second: (signal: AbortSignal) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const losers = new AbortController();
+    const errors: Error[] = [];
+    let secondBegun = false;
+    let done = false;
+    const end = (): void => {
+      done = true;
+      timer.cancel();
+      offAbort(signal, onAbortion);
+    };
+    const succeed = (value: T): void => {
+      if (done) return;
+      end();
+      resolve(value);
+      losers.abort(new DOMException("answered elsewhere", "AbortError"));
+    };
+    const fail = (at: number, error: unknown): void => {
+      if (done) return;
+      errors[at] = toError(error);
+      if (!secondBegun) return beginSecond();
+      const [one, other] = errors;
+      if (one === undefined || other === undefined) return;
+      end();
+      reject(new Error(`${one.message}; ${other.message}`, { cause: one }));
+    };
+    const onAbortion = (): void => {
+      if (done) return;
+      end();
+      reject(signal.reason);
+      losers.abort(signal.reason);
+    };
+    const beginSecond = (): void => {
+      secondBegun = true;
+      timer.cancel();
+      second(losers.signal).then(succeed, (error: unknown) => fail(1, error));
+    };
+    const timer = clock.setTimeout(beginSecond, OTHER_PLACE_MS);
+    onAbort(signal, onAbortion);
+    if (signal.aborted) return onAbortion();
+    first(losers.signal).then(succeed, (error: unknown) => fail(0, error));
+  });
 }
 
 /** The revisions of one application in one registry that are wanted now. */

@@ -15,9 +15,12 @@ export interface ServiceRef {
   readonly providedBy?: readonly string[];
 }
 
-/** Where the service can be called: one instance of one application in one registry. Immutable; a change makes a new object. */
+/**
+ * Where the service can be called. One address is one endpoint, however many instances, applications, registries and models
+ * name it. Immutable; a change makes a new object.
+ */
 export interface ResolvedEndpoint {
-  /** `registry|application|host:port` of the instance; unique within a view. */
+  /** `host:port` to connect to; unique within a view. */
   readonly key: string;
   readonly registryId: string;
   readonly instance: Instance;
@@ -26,16 +29,22 @@ export interface ResolvedEndpoint {
   /** … and the service's port, else the instance's endpoint of the protocol, else the instance's port. */
   readonly port: number;
   readonly service: ServiceInfo;
+  /** The instance's; the largest when several name the address, of those that may be called. */
   readonly weight: number;
   /** Empty when untagged. */
   readonly tag: string;
-  /** The instance's revision. While the metadata of a new one is still being fetched, `service` is that of the last one known. */
+  /**
+   * The instance's revision; empty when it was found in the interface-level model. While the metadata of a new one is still being
+   * fetched, `service` is that of the last one known.
+   */
   readonly revision: string;
+  /** Where else the same address was found; absent when nowhere. */
+  readonly others?: readonly ResolvedEndpoint[];
 }
 
 /** An instance that cannot be offered, and why. */
 export interface Excluded {
-  /** As {@link ResolvedEndpoint.key}; for a malformed one `registry|application|id`. */
+  /** `registry|application|host:port`, the interface in place of the application in that model; for a malformed one `…|id`. */
   readonly key: string;
   readonly registryId: string;
   readonly application: string;

@@ -16,6 +16,7 @@ export interface RegistryDriver {
     readonly interfaces?: boolean;
     readonly configuration?: boolean;
     readonly listMetadata?: boolean;
+    readonly names?: boolean;
   };
 }
 
@@ -26,6 +27,12 @@ export interface RegistryDriver {
 export interface RegistrySession {
   /** `listener` is called once when the session has ended, other than by `close`; never inside `onEnd`. */
   onEnd(listener: (reason: Error) => void): void;
+  /**
+   * For backends whose session outlives its connection (ZooKeeper); absent otherwise. `listener(reason)` when no server can be
+   * reached for the time being, `listener(undefined)` when one can again in the same session, with every watch armed: what is
+   * registered stands meanwhile. Requests made in between reject. Never called inside `onSuspend`, nor after the end.
+   */
+  onSuspend?(listener: (reason: Error | undefined) => void): void;
   /** Puts the instance, or replaces it in place. Idempotent. */
   register(instance: Instance, signal: AbortSignal): Promise<void>;
   /** Idempotent: absent is fine. */
@@ -46,6 +53,9 @@ export interface RegistrySession {
   listMetadata?(application: string, signal: AbortSignal): Promise<readonly string[]>;
   /** Idempotent. */
   removeMetadata?(application: string, revision: string, signal: AbortSignal): Promise<void>;
+  /** See `RegistryNames`; both are there, or neither. What does not exist yet is an empty list. */
+  listApplications?(signal: AbortSignal): Promise<readonly string[]>;
+  listInterfaces?(signal: AbortSignal): Promise<readonly string[]>;
   /** Absent when the backend has no interface-level discovery. All sessions of a driver have it, or none. */
   readonly interfaces?: InterfaceSession;
   /** Absent when the backend is no configuration centre. All sessions of a driver have it, or none. */
@@ -54,7 +64,10 @@ export interface RegistrySession {
   close(): Promise<void>;
 }
 
-/** Interface-level discovery within a session; every method as its counterpart for applications. */
+/**
+ * Interface-level discovery within a session; every method as its counterpart for applications. A provider is known by its
+ * `providerKey`: where its URL is its name, a change of it is a new entry and the removal of the old one, in this order.
+ */
 export interface InterfaceSession {
   register(provider: InterfaceProvider, signal: AbortSignal): Promise<void>;
   deregister(provider: InterfaceProvider, signal: AbortSignal): Promise<void>;

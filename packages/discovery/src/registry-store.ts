@@ -1,41 +1,51 @@
 import { type Instance, instanceKey, ownerOf, sameInstance } from "./instance.js";
-import type { MalformedInstance } from "./registry.js";
-import type { SessionInstances, SessionMapping } from "./registry-driver.js";
+import type { InterfaceProvider } from "./interface-registry.js";
+import { providerKey, sameProvider } from "./provider-url.js";
+import type { SessionConfiguration, SessionInstances, SessionMapping, SessionProviders } from "./registry-driver.js";
+import { HeldTable, type Holder, type Sequence, ValueTable } from "./store-tables.js";
 
-/** Names the one who put an instance: it goes when its holder goes. */
-export type Holder = object;
-
-interface Application {
-  seq: number;
-  readonly instances: Map<string, { readonly instance: Instance; readonly holder: Holder }>;
-  readonly malformed: Map<string, MalformedInstance>;
-}
+export type { Holder } from "./store-tables.js";
 
 /**
  * The data of a registry server, in memory, and who is told when it changes. Synchronous; time, sessions and trouble are for
  * those who put something around it.
  */
 export class RegistryStore {
-  readonly #applications = new Map<string, Application>();
-  readonly #mappings = new Map<string, SessionMapping>();
   readonly #metadata = new Map<string, string>();
-  readonly #instanceListeners = new Map<string, Set<() => void>>();
-  readonly #mappingListeners = new Map<string, Set<() => void>>();
-  /** Survives `wipe`, as a server's clock does. */
-  #seq = 0;
+  readonly #instances: HeldTable<Instance>;
+  readonly #providers: HeldTable<InterfaceProvider>;
+  readonly #mappings: ValueTable;
+  readonly #configuration: ValueTable;
+
+  constructor() {
+    let newest = 0;
+    const sequence: Sequence = {
+      next: () => ++newest,
+      get newest() {
+        return newest;
+      },
+    };
+    this.#instances = new HeldTable<Instance>(sequence, {
+      same: sameInstance,
+      owner: ownerOf,
+      describe: (instance) => `${instanceKey(instance)} of ${instance.application}`,
+    });
+    this.#providers = new HeldTable<InterfaceProvider>(sequence, {
+      same: sameProvider,
+      owner: (provider) => ownerOf(provider.instance),
+      describe: providerKey,
+    });
+    this.#mappings = new ValueTable(sequence);
+    this.#configuration = new ValueTable(sequence);
+  }
 
   get applications(): readonly string[] {
-    return [...this.#applications.keys()];
+    return this.#instances.names;
   }
 
   instances(application: string): SessionInstances {
-    const entry = this.#applications.get(application);
-    if (entry === undefined) return { seq: this.#seq, instances: [], malformed: [] };
-    return {
-      seq: entry.seq,
-      instances: [...entry.instances.values()].map(({ instance }) => instance),
-      malformed: [...entry.malformed.values()],
-    };
+    const { seq, values, malformed } = this.#instances.list(application);
+    return { seq, instances: values, malformed };
   }
 
   /**
@@ -43,58 +53,72 @@ export class RegistryStore {
    * stays, and this throws: it is replaced when it has gone.
    */
   put(instance: Instance, holder: Holder): void {
-    const key = instanceKey(instance);
-    const application = this.#application(instance.application);
-    const old = application.instances.get(key);
-    if (old !== undefined && old.holder !== holder) {
-      const owner = ownerOf(old.instance);
-      if (owner !== "" && owner !== ownerOf(instance))
-        throw new Error(`${key} of ${instance.application} is held by another owner, ${owner}`);
-    }
-    if (old !== undefined && old.holder === holder && sameInstance(old.instance, instance)) return;
-    application.instances.set(key, { instance, holder });
-    this.#instancesChanged(instance.application, application);
+    this.#instances.put(instance.application, instanceKey(instance), instance, holder);
   }
 
   /** A no-op unless `holder` holds it. */
   remove(application: string, key: string, holder: Holder): void {
-    const entry = this.#applications.get(application);
-    if (entry === undefined || entry.instances.get(key)?.holder !== holder) return;
-    entry.instances.delete(key);
-    this.#instancesChanged(application, entry);
+    this.#instances.remove(application, key, holder);
+  }
+
+  /** How many instances and providers there are. */
+  get heldEntries(): number {
+    return this.#instances.size + this.#providers.size;
   }
 
   /** Removes what `holder` holds now; what somebody has taken over stays. */
   removeHolder(holder: Holder): void {
-    for (const [name, application] of this.#applications) {
-      let changed = false;
-      for (const [key, entry] of application.instances) {
-        if (entry.holder !== holder) continue;
-        application.instances.delete(key);
-        changed = true;
-      }
-      if (changed) this.#instancesChanged(name, application);
-    }
+    this.#instances.removeHolder(holder);
+    this.#providers.removeHolder(holder);
   }
 
   /** An entry that is no instance; `undefined` removes it. */
   setMalformed(application: string, id: string, reason: string | undefined): void {
-    const entry = this.#application(application);
-    if (reason === undefined) entry.malformed.delete(id);
-    else entry.malformed.set(id, { id, reason });
-    this.#instancesChanged(application, entry);
+    this.#instances.setMalformed(application, id, reason);
+  }
+
+  /** All providers of the interface, whatever group and version. */
+  providers(serviceInterface: string): SessionProviders {
+    const { seq, values, malformed } = this.#providers.list(serviceInterface);
+    return { seq, providers: values, malformed };
+  }
+
+  /** As `put`. */
+  putProvider(provider: InterfaceProvider, holder: Holder): void {
+    this.#providers.put(provider.service.name, providerKey(provider), provider, holder);
+  }
+
+  /** A no-op unless `holder` holds it. */
+  removeProvider(provider: InterfaceProvider, holder: Holder): void {
+    this.#providers.remove(provider.service.name, providerKey(provider), holder);
+  }
+
+  setMalformedProvider(serviceInterface: string, id: string, reason: string | undefined): void {
+    this.#providers.setMalformed(serviceInterface, id, reason);
   }
 
   mapping(serviceInterface: string): SessionMapping {
-    return this.#mappings.get(serviceInterface) ?? { seq: 0, value: undefined };
+    return this.#mappings.get(serviceInterface);
+  }
+
+  get mappedInterfaces(): readonly string[] {
+    return this.#mappings.names;
   }
 
   /** Compare-and-set by `seq`. */
   setMapping(serviceInterface: string, value: string, expected: SessionMapping): boolean {
     if (this.mapping(serviceInterface).seq !== expected.seq) return false;
-    this.#mappings.set(serviceInterface, { seq: ++this.#seq, value });
-    tell(this.#mappingListeners.get(serviceInterface));
+    this.#mappings.set(serviceInterface, value);
     return true;
+  }
+
+  configuration(group: string, key: string): SessionConfiguration {
+    return this.#configuration.get(configurationName(group, key));
+  }
+
+  /** `undefined` removes it. */
+  setConfiguration(group: string, key: string, value: string | undefined): void {
+    this.#configuration.set(configurationName(group, key), value);
   }
 
   metadata(application: string, revision: string): string | undefined {
@@ -105,6 +129,18 @@ export class RegistryStore {
     this.#metadata.set(JSON.stringify([application, revision]), value);
   }
 
+  removeMetadata(application: string, revision: string): void {
+    this.#metadata.delete(JSON.stringify([application, revision]));
+  }
+
+  /** The revisions that are kept for an application. */
+  metadataRevisions(application: string): readonly string[] {
+    return [...this.#metadata.keys()]
+      .map((key) => JSON.parse(key) as [string, string])
+      .filter(([name]) => name === application)
+      .map(([, revision]) => revision);
+  }
+
   /** How many entries of metadata there are. */
   get metadataSize(): number {
     return this.#metadata.size;
@@ -112,52 +148,31 @@ export class RegistryStore {
 
   /** Forgets everything, as a server without a disk does when it restarts; tells nobody. */
   wipe(): void {
-    this.#applications.clear();
-    this.#mappings.clear();
+    this.#instances.wipe();
+    this.#providers.wipe();
+    this.#mappings.wipe();
+    this.#configuration.wipe();
     this.#metadata.clear();
   }
 
   /** `listener` is called synchronously after each change. */
   onInstances(application: string, listener: () => void): Disposable {
-    return listen(this.#instanceListeners, application, listener);
+    return this.#instances.listeners.add(application, listener);
+  }
+
+  onProviders(serviceInterface: string, listener: () => void): Disposable {
+    return this.#providers.listeners.add(serviceInterface, listener);
   }
 
   onMapping(serviceInterface: string, listener: () => void): Disposable {
-    return listen(this.#mappingListeners, serviceInterface, listener);
+    return this.#mappings.listeners.add(serviceInterface, listener);
   }
 
-  #application(name: string): Application {
-    let application = this.#applications.get(name);
-    if (application === undefined) {
-      application = { seq: ++this.#seq, instances: new Map(), malformed: new Map() };
-      this.#applications.set(name, application);
-    }
-    return application;
-  }
-
-  #instancesChanged(name: string, application: Application): void {
-    application.seq = ++this.#seq;
-    tell(this.#instanceListeners.get(name));
+  onConfiguration(group: string, key: string, listener: () => void): Disposable {
+    return this.#configuration.listeners.add(configurationName(group, key), listener);
   }
 }
 
-function listen(listeners: Map<string, Set<() => void>>, key: string, listener: () => void): Disposable {
-  const entry = (): void => listener();
-  let set = listeners.get(key);
-  if (set === undefined) {
-    set = new Set();
-    listeners.set(key, set);
-  }
-  const own = set;
-  own.add(entry);
-  return {
-    [Symbol.dispose]: () => {
-      own.delete(entry);
-      if (own.size === 0 && listeners.get(key) === own) listeners.delete(key);
-    },
-  };
-}
-
-function tell(listeners: ReadonlySet<() => void> | undefined): void {
-  if (listeners !== undefined) for (const listener of [...listeners]) listener();
+function configurationName(group: string, key: string): string {
+  return JSON.stringify([group, key]);
 }

@@ -1,3 +1,4 @@
+import { checkApplicationName } from "./application-name.js";
 import type { Registry } from "./registry.js";
 
 /**
@@ -15,4 +16,32 @@ export interface RegistryUse {
   readonly subscribe?: boolean;
   /** Default `service`. */
   readonly type?: RegistryType;
+  /** Applications to look in for every service, beside those that the mapping names (dubbo-java's `subscribed-services`). */
+  readonly applications?: readonly string[];
+}
+
+/** A use with its defaults filled in. */
+export interface UsedRegistry {
+  readonly registry: Registry;
+  readonly register: boolean;
+  readonly subscribe: boolean;
+  readonly type: RegistryType;
+  readonly applications: readonly string[];
+}
+
+/**
+ * Throws a TypeError when two registries have one id, or when one shall be used for the interface-level model and has none.
+ */
+export function usedRegistries(registries: readonly (Registry | RegistryUse)[]): readonly UsedRegistry[] {
+  const uses = registries.map((entry): UsedRegistry => {
+    const use: RegistryUse = "registry" in entry ? entry : { registry: entry };
+    const { registry, register = true, subscribe = true, type = "service", applications = [] } = use;
+    if (type !== "service" && registry.interfaces === undefined)
+      throw new TypeError(`${registry.id} has no interface-level discovery: its type can only be "service"`);
+    for (const application of applications) checkApplicationName(application);
+    return { registry, register, subscribe, type, applications };
+  });
+  const ids = new Set(uses.map(({ registry }) => registry.id));
+  if (ids.size < uses.length) throw new TypeError(`registries must differ in their ids: ${[...ids].join(", ")}`);
+  return uses;
 }

@@ -41,6 +41,8 @@ export interface Registry {
   readonly interfaces?: InterfaceRegistry;
   /** Absent when the backend is no configuration centre. */
   readonly configuration?: ConfigurationCenter;
+  /** What there is, for tools; absent when the backend cannot tell. */
+  readonly names?: RegistryNames;
   readonly health: Watched<RegistryHealth>;
   /** JSON-able state for people: session, epoch, watches, registrations, last errors. Never a secret. */
   inspect(): unknown;
@@ -120,6 +122,14 @@ export interface MappingEntry extends AsyncDisposable {
 export type MappingEvent =
   | { readonly kind: "mapping"; readonly epoch: number; readonly seq: number; readonly applications: readonly string[] }
   | { readonly kind: "error"; readonly epoch: number; readonly error: Error };
+
+/** One read each, in any order. For people who look around: providers are never found by it. */
+export interface RegistryNames {
+  /** Applications that have instances, or had some as far as the backend remembers. */
+  applications(signal: AbortSignal): Promise<readonly string[]>;
+  /** Interfaces that have a mapping; absent when the backend cannot list them. */
+  interfaces?(signal: AbortSignal): Promise<readonly string[]>;
+}
 
 /** Metadata of storage type `remote`, by (application, revision). */
 export interface MetadataReport {

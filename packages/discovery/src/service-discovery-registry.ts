@@ -1,31 +1,41 @@
-import type { Runtime } from "@dubhe/concurrency";
+import { offAbort, onAbort, type Runtime } from "@dubhe/concurrency";
+import type { AppObserver, AppWatch } from "./app-watch.js";
 import { checkApplicationName } from "./application-name.js";
 import {
   type ApplicationInit,
   type ApplicationRegistration,
   LiveApplicationRegistration,
 } from "./application-registration.js";
+import type { DiscoveryContext } from "./discovery-context.js";
 import { type DiscoveryCounters, type DiscoveryEvent, DiscoveryHub } from "./discovery-events.js";
 import { type DiscoveryOptions, type DiscoverySettings, discoverySettings } from "./discovery-options.js";
+import type { Instance } from "./instance.js";
 import { LiveServiceView } from "./live-service-view.js";
 import type { MetadataFetcher } from "./metadata-fetcher.js";
 import { MetadataResolver } from "./metadata-resolver.js";
 import { MetadataStore } from "./metadata-store.js";
+import { type MigrationInit, MigrationRules } from "./migration-rules.js";
 import type { ServiceRef } from "./name-state.js";
 import type { Registry } from "./registry.js";
+import { type RegistryUse, type UsedRegistry, usedRegistries } from "./registry-use.js";
 import type { ServiceViewLease } from "./service-view.js";
 import { type LeaseOptions, ViewCache } from "./view-cache.js";
 import { WatchPool } from "./watch-pool.js";
 
 export interface ServiceDiscoveryInit {
-  /** One object for each cluster; their ids differ. They stay the caller's: `close` does not close them. */
-  readonly registries: readonly Registry[];
+  /**
+   * One object for each cluster; their ids differ. They stay the caller's: `close` does not close them. A bare `Registry` is
+   * used for everything, with the application-level model.
+   */
+  readonly registries: readonly (Registry | RegistryUse)[];
   readonly fetchMetadata: MetadataFetcher;
   /**
    * For processes that serve one address together (workers of node:cluster): a name that only they have. What they register
    * is then equal to the letter, so that registries and consumers take it for the one instance that it is.
    */
   readonly sharedOwner?: string | undefined;
+  /** For registries of type `all`; without it their step is `APPLICATION_FIRST`, and no rule is followed. */
+  readonly migration?: MigrationInit | undefined;
   readonly options?: DiscoveryOptions;
 }
 
@@ -46,28 +56,31 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
   readonly owner: string;
   readonly #runtime: Runtime;
   readonly #shared: boolean;
-  readonly #registries: readonly Registry[];
+  readonly #registries: readonly UsedRegistry[];
   readonly #settings: DiscoverySettings;
   readonly #hub: DiscoveryHub;
   readonly #watches: WatchPool;
+  readonly #rules: MigrationRules;
   readonly #views: ViewCache;
   readonly #registrations = new Set<LiveApplicationRegistration>();
   #closing: Promise<void> | undefined;
 
-  /** Throws a TypeError when two registries have the same id. */
+  /** Throws a TypeError when two registries have the same id, or one cannot be used as asked. */
   constructor(runtime: Runtime, init: ServiceDiscoveryInit) {
-    const ids = new Set(init.registries.map((registry) => registry.id));
-    if (ids.size < init.registries.length)
-      throw new TypeError(`registries must differ in their ids: ${[...ids].join(", ")}`);
     this.#runtime = runtime;
-    this.#registries = init.registries.slice();
+    this.#registries = usedRegistries(init.registries);
     this.#settings = discoverySettings(init.options);
     this.metadataStore = new MetadataStore(runtime.clock);
     this.owner = init.sharedOwner ?? hex(runtime.random.bytes(8));
     this.#shared = init.sharedOwner !== undefined;
     this.#hub = new DiscoveryHub(runtime);
     const resolver = new MetadataResolver(runtime, this.#settings, this.#hub, init.fetchMetadata);
-    this.#watches = new WatchPool({ runtime, settings: this.#settings, hub: this.#hub, resolver }, this.#registries);
+    const context: DiscoveryContext = { runtime, settings: this.#settings, hub: this.#hub, resolver };
+    this.#watches = new WatchPool(
+      context,
+      this.#registries.map(({ registry }) => registry),
+    );
+    this.#rules = new MigrationRules(context, init.migration);
     this.#views = new ViewCache(runtime, {
       idleMs: this.#settings.idleMs,
       maxIdleViews: this.#settings.maxIdleViews,
@@ -91,7 +104,8 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
   }
 
   /**
-   * Makes an application known in every registry: mapping, then metadata, then instance. The caller listens already.
+   * Makes an application known in every registry that is used for it: mapping, then metadata, then instance, or its services
+   * one by one, or both. The caller listens already.
    *
    * @throws TypeError or RangeError when application, host or port cannot be; Error after `close`.
    */
@@ -101,11 +115,14 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
       {
         runtime: this.#runtime,
         hub: this.#hub,
-        registries: this.#registries,
+        registries: this.#registries.filter(({ register }) => register),
         store: this.metadataStore,
         owner: this.owner,
         shared: this.#shared,
         withdrawMs: this.#settings.withdrawMs,
+        metadataRenewal: this.#settings.metadataRenewal,
+        metadataWindowMs: this.#settings.metadataWindowMs,
+        instances: (application, signal) => this.#instances(application, signal),
         closed: () => this.#registrations.delete(registration),
       },
       init,
@@ -123,11 +140,15 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
   inspect(): unknown {
     return {
       owner: this.owner,
-      registries: this.#registries.map((registry) => registry.inspect()),
+      registries: this.#registries.map(({ registry, register, subscribe, type }) => ({
+        ...(registry.inspect() as object),
+        use: { register, subscribe, type },
+      })),
       registrations: [...this.#registrations].map((registration) => registration.inspect()),
       leases: this.#views.counts,
       views: [...this.#views.views()].map((view) => view.inspect()),
       watches: this.#watches.inspect(),
+      migration: this.#rules.inspect(),
       counters: { ...this.counters },
     };
   }
@@ -151,7 +172,7 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
     await new Promise<void>((resolve) => {
       const bound = clock.setTimeout(resolve, this.#settings.withdrawMs, { ref: true });
       const registrations = [...this.#registrations].map((registration) => registration[Symbol.asyncDispose]());
-      Promise.all([this.#watches.close(), ...registrations]).then(
+      Promise.all([this.#watches.close(), this.#rules.close(), ...registrations]).then(
         () => {
           bound.cancel();
           resolve();
@@ -166,18 +187,64 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
     this.#hub.close();
   }
 
+  /** What every registry lists of an application, freshly. Rejects when any list is missing, stale or kept. */
+  async #instances(application: string, signal: AbortSignal): Promise<ReadonlyMap<string, readonly Instance[]>> {
+    const registries = this.#registries.filter(({ type }) => type !== "interface");
+    const lists = await Promise.all(
+      registries.map(async ({ registry }) => {
+        const lease = await this.#watches.acquireApp(registry, application, signal);
+        try {
+          return [registry.id, await listOf(lease.resource, signal)] as const;
+        } finally {
+          lease.release();
+        }
+      }),
+    );
+    return new Map(lists);
+  }
+
   #createView(key: string): LiveServiceView {
     this.#hub.counters.viewsCreated++;
     return new LiveServiceView({
       runtime: this.#runtime,
       hub: this.#hub,
-      registries: this.#registries,
+      registries: this.#registries.filter(({ subscribe }) => subscribe),
+      rules: this.#rules,
       ref: parseViewKey(key),
       acquireApp: (registry, application, signal) => this.#watches.acquireApp(registry, application, signal),
       acquireMapping: (registry, serviceInterface, signal) =>
         this.#watches.acquireMapping(registry, serviceInterface, signal),
+      acquireInterface: (registry, ref, signal) => this.#watches.acquireInterface(registry, ref, signal),
     });
   }
+}
+
+/** Waits for a list that can be relied on; errors and kept lists are none. */
+function listOf(watch: AppWatch, signal: AbortSignal): Promise<readonly Instance[]> {
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      if (!watch.known || watch.stale !== undefined) return;
+      end();
+      resolve([...watch.table.values()]);
+    };
+    const abort = (): void => {
+      end();
+      reject(signal.reason);
+    };
+    const observer: AppObserver = {
+      entriesChanged: () => undefined,
+      revisionChanged: () => undefined,
+      listChanged: look,
+    };
+    const end = (): void => {
+      watch.unobserve(observer);
+      offAbort(signal, abort);
+    };
+    watch.observe(observer);
+    onAbort(signal, abort);
+    if (signal.aborted) abort();
+    else look();
+  });
 }
 
 /** Views are equal by value; the order of `providedBy` does not matter. */

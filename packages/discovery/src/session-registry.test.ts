@@ -184,6 +184,71 @@ test("a lost session is noticed by a registration, whose confirmation comes with
   );
 });
 
+test("a suspended session: what is confirmed stays so, watchers are told, and nothing is asked until it is resumed", async () => {
+  const { clock, registry, server } = bench();
+  const registration = registry.register(INSTANCE);
+  const states: string[] = [];
+  registration.state.subscribe((state) => states.push(state));
+  const events: InstancesEvent[] = [];
+  registry.watch("shop", (event) => events.push(event));
+  await clock.advance(2_000);
+  const { requests } = server.counters;
+  const before = events.length;
+  server.dropConnections("client", 5_000);
+  await clock.advance(100);
+  assert.equal(registry.health.value.state, "down");
+  assert.equal(registry.health.value.error?.message, "connection reset");
+  assert.deepEqual(
+    events.slice(before).map((event) => [event.kind, event.epoch]),
+    [["error", events[0]?.epoch]],
+  );
+  const late = registry.register(createInstance({ ...INSTANCE, port: 2 }));
+  let disposed = false;
+  const disposal = registration[Symbol.asyncDispose]().then(() => {
+    disposed = true;
+  });
+  await assert.rejects(async () => registry.metadata?.fetch("shop", "r", new AbortController().signal), /is down/);
+  server.put({ application: "shop", host: "10.0.0.9", port: 9 });
+  await clock.advance(4_000);
+  assert.equal(server.counters.requests, requests, "nothing is asked");
+  assert.equal(disposed, false, "its session may live, and the instance with it");
+  await clock.advance(2_000);
+  await disposal;
+  assert.equal(late.state.value, "confirmed");
+  assert.deepEqual(server.addresses("shop"), ["10.0.0.1:2", "10.0.0.9:9"]);
+  const last = events.at(-1);
+  assert.ok(last?.kind === "instances" && last.epoch === events[0]?.epoch, "read again, in the same epoch");
+  assert.deepEqual(states, ["pending", "confirmed"]);
+  assert.equal(server.counters.connects, 1);
+});
+
+test("a suspended session that ends after all: everything again in a new one; close while suspended is bounded", async () => {
+  const { clock, registry, server } = bench();
+  const registration = registry.register(INSTANCE);
+  await clock.advance(1_000);
+  server.dropConnections("client", 60_000);
+  await clock.advance(1_000);
+  assert.equal(registration.state.value, "confirmed");
+  const gone = registry.register(createInstance({ ...INSTANCE, port: 2 }));
+  const disposal = gone[Symbol.asyncDispose]();
+  server.dropSessions("client");
+  await clock.advance(1_000);
+  await disposal;
+  await clock.advance(20_000);
+  assert.equal(registration.state.value, "confirmed");
+  assert.deepEqual(server.addresses("shop"), ["10.0.0.1:1"]);
+  assert.equal(server.counters.connects, 2);
+  server.dropConnections("client", 60_000);
+  await clock.advance(100);
+  const from = clock.now();
+  let closedAt = Number.NaN;
+  void registry.close().then(() => {
+    closedAt = clock.now();
+  });
+  await clock.advance(10_000);
+  assert.ok(closedAt - from <= 7_000, `${closedAt - from} ms`);
+});
+
 test("a refused registration is failed with its reason until it is accepted", async () => {
   const { clock, registry, server } = bench();
   server.fail("register", 3);

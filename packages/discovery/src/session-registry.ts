@@ -9,40 +9,54 @@ import {
   WatchedCell,
 } from "@dubhe/concurrency";
 import { bounded, sleep } from "./bounded.js";
+import type { ConfigurationCenter } from "./configuration-center.js";
 import { type Instance, instanceKey } from "./instance.js";
-import { type MetadataInfo, parseMetadataInfo } from "./metadata-info.js";
+import type { InterfaceRegistry } from "./interface-registry.js";
 import type {
   InstancesEvent,
   InstancesWatch,
-  MappingEntry,
-  MappingEvent,
   MetadataReport,
   Registration,
   Registry,
   RegistryHealth,
+  RegistryNames,
   ServiceNameMapping,
 } from "./registry.js";
 import type { RegistryDriver, RegistrySession } from "./registry-driver.js";
 import {
-  InstancesWatchTask,
-  MappingEntryTask,
-  MappingWatchTask,
-  MetadataTask,
-  RegistrationTask,
-  type SessionContext,
-  type SessionTask,
-} from "./session-tasks.js";
+  keptRegistration,
+  keptWatch,
+  sessionConfiguration,
+  sessionInterfaces,
+  sessionMapping,
+  sessionMetadata,
+  sessionNames,
+  type TaskKeeper,
+} from "./session-facades.js";
+import type { SessionContext, SessionTask } from "./session-task.js";
+import { RegistrationTask } from "./session-tasks.js";
+import { instancesWatch } from "./session-watch.js";
 import { toError } from "./to-error.js";
 
 export interface SessionRegistryOptions {
   /** Limit of one request to the server. Default 3 000 ms. */
   readonly requestTimeoutMs?: number;
+  /** Limit of opening a session, which may have to try several servers. Default `requestTimeoutMs`. */
+  readonly connectMs?: number;
   /** Between failed attempts of one task, and between sessions. Default 100 ms doubling to 10 s. */
   readonly backoff?: BackoffOptions;
   /** How often what was confirmed is checked again, since a server may lose it without ending the session. Default 30 000 ms. */
   readonly verifyMs?: number;
   /** Limit of `close`. Default 5 000 ms. */
   readonly closeMs?: number;
+}
+
+interface Session {
+  readonly session: RegistrySession;
+  readonly epoch: number;
+  readonly since: number;
+  /** Why it is silent now, although it may live on. */
+  suspended: Error | undefined;
 }
 
 /** A session that lived for less counts as a failed one for the pace of reconnecting. */
@@ -54,6 +68,7 @@ const STABLE_SESSION_MS = 10_000;
  * epoch.
  *
  *     connecting ─▶ up ─session ended─▶ down ─▶ up …
+ *     up ⇄ suspended                   as `down` to others; what is confirmed stays so, in the same epoch
  *     connecting ─attempt failed─▶ down
  *     any ─close─▶ closed
  */
@@ -61,9 +76,13 @@ export class SessionRegistry implements Registry {
   readonly id: string;
   readonly mapping: ServiceNameMapping;
   readonly metadata: MetadataReport;
+  readonly interfaces?: InterfaceRegistry;
+  readonly configuration?: ConfigurationCenter;
+  readonly names?: RegistryNames;
   readonly #runtime: Runtime;
   readonly #driver: RegistryDriver;
   readonly #requestTimeoutMs: number;
+  readonly #connectMs: number;
   readonly #verifyMs: number;
   readonly #closeMs: number;
   readonly #health: WatchedCell<RegistryHealth>;
@@ -72,7 +91,10 @@ export class SessionRegistry implements Registry {
   /** The newest task of each key. */
   readonly #tasks = new Map<string, SessionTask>();
   readonly #pace: Backoff;
-  #session: { readonly session: RegistrySession; readonly epoch: number; readonly since: number } | undefined;
+  readonly #keeper: TaskKeeper;
+  #session: Session | undefined;
+  /** Whether there is no session, not even a suspended one: nothing to withdraw from. */
+  readonly #sessionless: WatchedCell<boolean>;
   #epoch = 0;
   /** The next attempt to connect is the first since a session ended: everybody else's is, too. */
   #justLost = false;
@@ -84,6 +106,7 @@ export class SessionRegistry implements Registry {
     this.#runtime = runtime;
     this.#driver = driver;
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 3_000;
+    this.#connectMs = options.connectMs ?? this.#requestTimeoutMs;
     this.#verifyMs = options.verifyMs ?? 30_000;
     this.#closeMs = options.closeMs ?? 5_000;
     const backoff = options.backoff ?? { initialMs: 100, maxMs: 10_000 };
@@ -101,14 +124,25 @@ export class SessionRegistry implements Registry {
       apply: (_key, wanted, { signal }) => (wanted === undefined ? this.#disconnect() : this.#connect(signal)),
       onError: (_key, error) => this.#connectFailed(toError(error)),
     });
-    this.mapping = {
-      watch: (serviceInterface, sink) => this.#watchMapping(serviceInterface, sink),
-      add: (serviceInterface, application) => this.#addMapping(serviceInterface, application),
+    this.#sessionless = new WatchedCell(runtime, true);
+    this.#keeper = {
+      runtime,
+      want: (key, task) => this.#want(key, task),
+      again: (key, task) => this.#again(key, task),
+      unwant: (key, task) => this.#unwant(key, task),
+      task: (key) => this.#tasks.get(key),
+      request: (what, signal, fn) => this.#request(what, signal, fn),
+      requestWhenUp: async (what, signal, fn) => {
+        await this.#health.until((health) => health.state === "up", signal);
+        return this.#request(what, signal, fn);
+      },
     };
-    this.metadata = {
-      fetch: (application, revision, signal) => this.#fetchMetadata(application, revision, signal),
-      publish: (info) => this.#publishMetadata(info),
-    };
+    const features = driver.features ?? {};
+    this.mapping = sessionMapping(this.#keeper);
+    this.metadata = sessionMetadata(this.#keeper, features.listMetadata === true);
+    if (features.interfaces === true) this.interfaces = sessionInterfaces(this.#keeper);
+    if (features.names === true) this.names = sessionNames(this.#keeper);
+    if (features.configuration === true) this.configuration = sessionConfiguration(this.#keeper);
     this.#connector.want("session", 0);
     this.#scheduleVerify();
   }
@@ -118,28 +152,12 @@ export class SessionRegistry implements Registry {
   }
 
   watch(application: string, sink: (event: InstancesEvent) => void): InstancesWatch {
-    const task = new InstancesWatchTask(application, sink);
-    this.#want(`watch ${application}`, task);
-    return {
-      refresh: () => this.#again(`watch ${application}`, task),
-      [Symbol.asyncDispose]: () => this.#unwant(`watch ${application}`, task),
-    };
+    return keptWatch(this.#keeper, `watch ${application}`, instancesWatch(application, sink));
   }
 
   register(instance: Instance): Registration {
     const key = `instance ${instance.application} ${instanceKey(instance)}`;
-    const task = new RegistrationTask(this.#runtime, instance);
-    this.#want(key, task);
-    return {
-      state: task.state,
-      get error() {
-        return task.error;
-      },
-      update: (next) => {
-        if (task.replace(next)) this.#again(key, task);
-      },
-      [Symbol.asyncDispose]: () => this.#unwant(key, task),
-    };
+    return keptRegistration(this.#keeper, key, new RegistrationTask(this.#runtime, instance));
   }
 
   inspect(): unknown {
@@ -161,59 +179,16 @@ export class SessionRegistry implements Registry {
     return this.#closing;
   }
 
-  #watchMapping(serviceInterface: string, sink: (event: MappingEvent) => void): AsyncDisposable {
-    const key = `mapping-watch ${serviceInterface}`;
-    const task = new MappingWatchTask(serviceInterface, sink);
-    this.#want(key, task);
-    return { [Symbol.asyncDispose]: () => this.#unwant(key, task) };
-  }
-
-  #addMapping(serviceInterface: string, application: string): MappingEntry {
-    return this.#entry(
-      `mapping ${serviceInterface} ${application}`,
-      () => new MappingEntryTask(this.#runtime, serviceInterface, application),
-    );
-  }
-
-  #publishMetadata(info: MetadataInfo): MappingEntry {
-    return this.#entry(`metadata ${info.app} ${info.revision}`, () => new MetadataTask(this.#runtime, info));
-  }
-
-  /** Those who want the same entry share the task, which ends with the last of them. */
-  #entry(key: string, create: () => MappingEntryTask | MetadataTask): MappingEntry {
-    let task = this.#tasks.get(key) as MappingEntryTask | MetadataTask | undefined;
-    if (task === undefined) {
-      task = create();
-      this.#want(key, task);
-    }
-    const shared = task;
-    shared.holders++;
-    let held = true;
-    return {
-      state: shared.state,
-      get error() {
-        return shared.error;
-      },
-      [Symbol.asyncDispose]: async () => {
-        if (!held) return;
-        held = false;
-        shared.holders--;
-        if (shared.holders === 0) await this.#unwant(key, shared);
-      },
-    };
-  }
-
-  async #fetchMetadata(application: string, revision: string, signal: AbortSignal): Promise<MetadataInfo | undefined> {
+  async #request<T>(
+    what: string,
+    signal: AbortSignal,
+    fn: (session: RegistrySession, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const current = this.#session;
-    if (current === undefined)
-      throw new Error(`${this.id} is ${this.#health.value.state}`, { cause: this.#health.value.error });
-    const text = await this.#bounded(`metadata of ${application}`, signal, (s) =>
-      current.session.readMetadata(application, revision, s),
-    );
-    if (text === undefined) return undefined;
-    const parsed = parseMetadataInfo(text);
-    if (!parsed.ok) throw new Error(parsed.reason);
-    return parsed.info;
+    const health = this.#health.value;
+    if (current === undefined || current.suspended !== undefined)
+      throw new Error(`${this.id} is ${health.state}`, { cause: health.error });
+    return this.#bounded(what, signal, (s) => fn(current.session, s));
   }
 
   #want(key: string, task: SessionTask): void {
@@ -235,12 +210,12 @@ export class SessionRegistry implements Registry {
     if (this.#tasks.get(key) !== task) return;
     this.#tasks.delete(key);
     this.#work.unwant(key);
-    // Without a session there is nothing to withdraw from: it took what it held with it.
-    const noSession = new AbortController();
-    const lost = this.#health.until((health) => health.state !== "up", noSession.signal).catch(() => undefined);
+    // Without a session there is nothing to withdraw from: it took what it held with it. A suspended one may live.
+    const settled = new AbortController();
+    const lost = this.#sessionless.until((none) => none, settled.signal).catch(() => undefined);
     const withdrawn = this.#work.settled(key).catch(() => undefined);
     await Promise.race([lost, withdrawn]);
-    noSession.abort();
+    settled.abort();
   }
 
   async #apply(
@@ -276,16 +251,18 @@ export class SessionRegistry implements Registry {
   async #connect(signal: AbortSignal): Promise<void> {
     if (this.#justLost) await sleep(this.#runtime.clock, this.#pace.next(), signal);
     this.#justLost = false;
-    const session = await this.#bounded(`connect to ${this.id}`, signal, async (s) => {
+    const { clock } = this.#runtime;
+    const session = await bounded(clock, this.#connectMs, `connect to ${this.id}`, signal, async (s) => {
       const opened = await this.#driver.connect(s);
       if (s.aborted) await opened.close(); // nobody waits for it any more
       return opened;
     });
-    const { clock } = this.#runtime;
     this.#epoch++;
-    const current = { session, epoch: this.#epoch, since: clock.now() };
+    const current: Session = { session, epoch: this.#epoch, since: clock.now(), suspended: undefined };
     this.#session = current;
+    this.#sessionless.set(false);
     session.onEnd((reason) => this.#sessionEnded(current, reason));
+    session.onSuspend?.((reason) => (reason === undefined ? this.#resumed(current) : this.#suspended(current, reason)));
     this.#setHealth("up");
     this.#work.resume();
   }
@@ -296,9 +273,27 @@ export class SessionRegistry implements Registry {
     for (const task of this.#tasks.values()) task.unreachable(error, this.#epoch);
   }
 
-  #sessionEnded(ended: { readonly since: number }, reason: Error): void {
+  /** What is confirmed may hold; what watchers know may be out of date. */
+  #suspended(current: Session, reason: Error): void {
+    if (this.#session !== current || this.#closing !== undefined) return;
+    current.suspended = reason;
+    this.#work.pause();
+    this.#setHealth("down", reason);
+    for (const task of this.#tasks.values()) task.suspended(reason, current.epoch);
+  }
+
+  #resumed(current: Session): void {
+    if (this.#session !== current || current.suspended === undefined) return;
+    current.suspended = undefined;
+    this.#setHealth("up");
+    for (const [key, task] of this.#tasks) if (task.reads) this.#again(key, task);
+    this.#work.resume();
+  }
+
+  #sessionEnded(ended: Session, reason: Error): void {
     if (this.#session !== ended) return;
     this.#session = undefined;
+    this.#sessionless.set(true);
     if (this.#runtime.clock.now() - ended.since >= STABLE_SESSION_MS) this.#pace.reset();
     this.#work.pause();
     // An epoch without a session: what was confirmed is gone with the old one.
@@ -313,6 +308,7 @@ export class SessionRegistry implements Registry {
   async #disconnect(): Promise<void> {
     const current = this.#session;
     this.#session = undefined;
+    this.#sessionless.set(true);
     await current?.session.close();
   }
 
@@ -324,6 +320,7 @@ export class SessionRegistry implements Registry {
     this.#tasks.clear();
     this.#setHealth("closed");
     this.#health.close();
+    this.#sessionless.close();
   }
 
   #setHealth(state: RegistryHealth["state"], error?: Error): void {
@@ -337,7 +334,7 @@ export class SessionRegistry implements Registry {
     const { clock, random } = this.#runtime;
     this.#verifyTimer = clock.setTimeout(
       () => {
-        if (this.#session !== undefined) {
+        if (this.#session !== undefined && this.#session.suspended === undefined) {
           for (const [key, task] of this.#tasks) if (task.verifiable) this.#again(key, task);
         }
         this.#scheduleVerify();

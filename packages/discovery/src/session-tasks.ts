@@ -1,87 +1,11 @@
-import { type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
+import type { Runtime } from "@dubhe/concurrency";
 import { type Instance, instanceKey, sameInstance } from "./instance.js";
+import type { InterfaceProvider } from "./interface-registry.js";
 import { addToMapping, parseMapping } from "./mapping-value.js";
-import { type MetadataInfo, stringifyMetadataInfo } from "./metadata-info.js";
-import type { InstancesEvent, MappingEvent, RegistrationState } from "./registry.js";
-import type { RegistrySession, SessionInstances, SessionMapping } from "./registry-driver.js";
-
-/** What a task may use while it is applied. */
-export interface SessionContext {
-  readonly session: RegistrySession;
-  readonly epoch: number;
-  /** One request, with its limit in time. */
-  request<T>(fn: (signal: AbortSignal) => Promise<T>): Promise<T>;
-  /** Whether what this session pushes still counts. */
-  live(): boolean;
-}
-
-/** Something that a SessionRegistry keeps true in every session. */
-export abstract class SessionTask {
-  /** Grows when it has to be applied again; `applied` is the version that the last successful apply began with. */
-  version = 0;
-  applied = -1;
-  /** A server can lose it without ending the session. */
-  readonly verifiable: boolean = true;
-
-  /** `again`: it is already in force in this session, and is to be renewed. */
-  abstract apply(context: SessionContext, again: boolean): Promise<void>;
-  abstract withdraw(context: SessionContext): Promise<void>;
-  /** Nobody wants to hear of it any more. */
-  abstract end(): void;
-  confirmed(): void {}
-  /** An attempt failed; it is retried. */
-  failed(_error: Error, _epoch: number): void {}
-  /** There is no session to be had. */
-  unreachable(_error: Error, _epoch: number): void {}
-  /** The session in which it was confirmed has ended. */
-  lost(): void {}
-}
-
-/** A task that somebody watches the state of. */
-abstract class StatefulTask extends SessionTask {
-  /** How many want it. */
-  holders = 0;
-  readonly #cell: WatchedCell<RegistrationState>;
-  #error: Error | undefined;
-
-  constructor(runtime: Runtime) {
-    super();
-    this.#cell = new WatchedCell<RegistrationState>(runtime, "pending");
-  }
-
-  get state(): Watched<RegistrationState> {
-    return this.#cell;
-  }
-
-  get error(): Error | undefined {
-    return this.#error;
-  }
-
-  end(): void {
-    this.#cell.close();
-  }
-
-  override confirmed(): void {
-    this.#set("confirmed", undefined);
-  }
-
-  override failed(error: Error): void {
-    this.#set("failed", error);
-  }
-
-  override unreachable(error: Error): void {
-    this.#set("pending", error);
-  }
-
-  override lost(): void {
-    this.#set("pending", this.#error);
-  }
-
-  #set(state: RegistrationState, error: Error | undefined): void {
-    this.#error = error;
-    this.#cell.set(state);
-  }
-}
+import { type MetadataInfo, parseMetadataInfo, stringifyMetadataInfo } from "./metadata-info.js";
+import { providerKey, sameProvider } from "./provider-url.js";
+import { type SessionContext, StatefulTask } from "./session-task.js";
+import { interfacesOf } from "./session-watch.js";
 
 export class RegistrationTask extends StatefulTask {
   #instance: Instance;
@@ -114,92 +38,31 @@ export class RegistrationTask extends StatefulTask {
   }
 }
 
-export class InstancesWatchTask extends SessionTask {
-  /** Whoever watches asks for a refresh when it has heard nothing for too long. */
-  override readonly verifiable: boolean = false;
-  readonly #application: string;
-  #sink: ((event: InstancesEvent) => void) | undefined;
+export class ProviderTask extends StatefulTask {
+  #provider: InterfaceProvider;
 
-  constructor(application: string, sink: (event: InstancesEvent) => void) {
-    super();
-    this.#application = application;
-    this.#sink = sink;
+  constructor(runtime: Runtime, provider: InterfaceProvider) {
+    super(runtime);
+    this.#provider = provider;
   }
 
-  /** Arm first, then pull: a change between the two is pushed. */
-  async apply(context: SessionContext, again: boolean): Promise<void> {
-    const { session } = context;
-    if (!again) {
-      const push = (list: SessionInstances): void => {
-        if (context.live()) this.#deliver(context.epoch, list);
-      };
-      await context.request((signal) => session.watchInstances(this.#application, push, signal));
-    }
-    const list = await context.request((signal) => session.readInstances(this.#application, signal));
-    if (context.live()) this.#deliver(context.epoch, list);
+  /** False when nothing differs. */
+  replace(provider: InterfaceProvider): boolean {
+    const old = this.#provider;
+    if (providerKey(old) !== providerKey(provider))
+      throw new TypeError(`an update cannot turn ${providerKey(old)} into ${providerKey(provider)}`);
+    if (sameProvider(old, provider)) return false;
+    this.#provider = provider;
+    this.lost();
+    return true;
   }
 
-  withdraw(context: SessionContext): Promise<void> {
-    return context.request((signal) => context.session.unwatchInstances(this.#application, signal));
-  }
-
-  end(): void {
-    this.#sink = undefined;
-  }
-
-  override failed(error: Error, epoch: number): void {
-    this.#sink?.({ kind: "error", epoch, error });
-  }
-
-  override unreachable(error: Error, epoch: number): void {
-    this.failed(error, epoch);
-  }
-
-  #deliver(epoch: number, { seq, instances, malformed }: SessionInstances): void {
-    this.#sink?.({ kind: "instances", epoch, seq, instances, malformed });
-  }
-}
-
-export class MappingWatchTask extends SessionTask {
-  readonly #serviceInterface: string;
-  #sink: ((event: MappingEvent) => void) | undefined;
-
-  constructor(serviceInterface: string, sink: (event: MappingEvent) => void) {
-    super();
-    this.#serviceInterface = serviceInterface;
-    this.#sink = sink;
-  }
-
-  async apply(context: SessionContext, again: boolean): Promise<void> {
-    const { session } = context;
-    if (!again) {
-      const push = (mapping: SessionMapping): void => {
-        if (context.live()) this.#deliver(context.epoch, mapping);
-      };
-      await context.request((signal) => session.watchMapping(this.#serviceInterface, push, signal));
-    }
-    const mapping = await context.request((signal) => session.readMapping(this.#serviceInterface, signal));
-    if (context.live()) this.#deliver(context.epoch, mapping);
+  apply(context: SessionContext): Promise<void> {
+    return context.request((signal) => interfacesOf(context.session).register(this.#provider, signal));
   }
 
   withdraw(context: SessionContext): Promise<void> {
-    return context.request((signal) => context.session.unwatchMapping(this.#serviceInterface, signal));
-  }
-
-  end(): void {
-    this.#sink = undefined;
-  }
-
-  override failed(error: Error, epoch: number): void {
-    this.#sink?.({ kind: "error", epoch, error });
-  }
-
-  override unreachable(error: Error, epoch: number): void {
-    this.failed(error, epoch);
-  }
-
-  #deliver(epoch: number, { seq, value }: SessionMapping): void {
-    this.#sink?.({ kind: "mapping", epoch, seq, applications: parseMapping(value) });
+    return context.request((signal) => interfacesOf(context.session).deregister(this.#provider, signal));
   }
 }
 
@@ -237,22 +100,41 @@ export class MappingEntryTask extends StatefulTask {
 }
 
 export class MetadataTask extends StatefulTask {
-  readonly #info: MetadataInfo;
+  #info: MetadataInfo;
 
   constructor(runtime: Runtime, info: MetadataInfo) {
     super(runtime);
     this.#info = info;
   }
 
+  /** Of two infos of one revision the content is equal; the newer one may say that it was renewed. */
+  replace(info: MetadataInfo): boolean {
+    if ((info.lastUpdatedTime ?? 0) <= (this.#info.lastUpdatedTime ?? 0)) return false;
+    this.#info = info;
+    return true;
+  }
+
   async apply(context: SessionContext): Promise<void> {
     const { session } = context;
-    const { app, revision } = this.#info;
-    const text = stringifyMetadataInfo(this.#info);
-    if ((await context.request((signal) => session.readMetadata(app, revision, signal))) === text) return;
-    await context.request((signal) => session.writeMetadata(app, revision, text, signal));
+    const info = this.#info;
+    const { app, revision } = info;
+    const stored = await context.request((signal) => session.readMetadata(app, revision, signal));
+    if (stored !== undefined && isAsNew(stored, info)) return;
+    await context.request((signal) => session.writeMetadata(app, revision, stringifyMetadataInfo(info), signal));
   }
 
   withdraw(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Others that have the same content renew it too: of equal contents the newest time stays, or they would write in turns for ever. */
+function isAsNew(stored: string, info: MetadataInfo): boolean {
+  const parsed = parseMetadataInfo(stored);
+  if (!parsed.ok || (parsed.info.lastUpdatedTime ?? 0) < (info.lastUpdatedTime ?? 0)) return false;
+  return stored === stringifyMetadataInfo(withTime(info, parsed.info.lastUpdatedTime));
+}
+
+function withTime({ lastUpdatedTime: _, ...info }: MetadataInfo, time: number | undefined): MetadataInfo {
+  return time === undefined ? info : { ...info, lastUpdatedTime: time };
 }

@@ -1,10 +1,12 @@
 import type { Knowledge } from "./name-merge.js";
 import type { Excluded } from "./name-state.js";
 
-/** One of the sources that a view combines: the mapping in one registry, or one application in one registry. */
+/** One of the sources that a view combines: in one registry the mapping, an application, or the providers of the interface. */
 export interface ViewSource {
   /** Undefined: it has nothing to say about providers (a mapping whose applications speak for themselves). */
   knowledge(): Knowledge | undefined;
+  /** It has an answer of its watch of now. */
+  readonly current: boolean;
   excluded(): readonly Excluded[];
   /** Starts, or starts again, to use the shared watch. Idempotent. */
   attach(): void;

@@ -1,57 +1,49 @@
 import { type Lease, Shared } from "@dubhe/concurrency";
 import { AppWatch } from "./app-watch.js";
 import type { DiscoveryContext } from "./discovery-context.js";
+import type { InterfaceRef } from "./interface-registry.js";
+import { InterfaceWatch } from "./interface-watch.js";
 import { MappingWatch } from "./mapping-watch.js";
 import type { Registry } from "./registry.js";
 
 /**
- * The watches at the registries, each shared by all views that need it: one per (registry, application) and one per
- * (registry, interface), whatever the number of views, and never two at once.
+ * The watches at the registries, each shared by all views that need it: one per (registry, application), one per (registry,
+ * mapped interface) and one per (registry, interface, group, version) of the other model, whatever the number of views, and
+ * never two at once.
  */
 export class WatchPool {
   readonly #registries: ReadonlyMap<string, Registry>;
-  readonly #apps: Shared<string, AppWatch>;
-  readonly #mappings: Shared<string, MappingWatch>;
-  readonly #openApps = new Set<AppWatch>();
-  readonly #openMappings = new Set<MappingWatch>();
+  readonly #apps: Pooled<AppWatch>;
+  readonly #mappings: Pooled<MappingWatch>;
+  readonly #interfaces: Pooled<InterfaceWatch>;
 
   constructor(context: DiscoveryContext, registries: readonly Registry[]) {
-    const { runtime, settings } = context;
     this.#registries = new Map(registries.map((registry) => [registry.id, registry]));
-    this.#apps = new Shared(runtime, {
-      lingerMs: settings.lingerMs,
-      open: async (key) => {
-        const [registry, application] = this.#parse(key);
-        const watch = new AppWatch(context, registry, application);
-        this.#openApps.add(watch);
-        return watch;
-      },
-      close: async (watch) => {
-        this.#openApps.delete(watch);
-        await watch.close();
-      },
-    });
-    this.#mappings = new Shared(runtime, {
-      lingerMs: settings.lingerMs,
-      open: async (key) => {
-        const [registry, serviceInterface] = this.#parse(key);
-        const watch = new MappingWatch(context, registry, serviceInterface);
-        this.#openMappings.add(watch);
-        return watch;
-      },
-      close: async (watch) => {
-        this.#openMappings.delete(watch);
-        await watch.close();
-      },
-    });
+    this.#apps = new Pooled(
+      context,
+      (registryId, [application = ""]) => new AppWatch(context, this.#registry(registryId), application),
+    );
+    this.#mappings = new Pooled(
+      context,
+      (registryId, [serviceInterface = ""]) => new MappingWatch(context, this.#registry(registryId), serviceInterface),
+    );
+    this.#interfaces = new Pooled(
+      context,
+      (registryId, [service = "", group = "", version = ""]) =>
+        new InterfaceWatch(context, this.#registry(registryId), { service, group, version }),
+    );
   }
 
   acquireApp(registry: Registry, application: string, signal: AbortSignal): Promise<Lease<AppWatch>> {
-    return this.#apps.acquire(poolKey(registry, application), signal);
+    return this.#apps.acquire(registry, [application], signal);
   }
 
   acquireMapping(registry: Registry, serviceInterface: string, signal: AbortSignal): Promise<Lease<MappingWatch>> {
-    return this.#mappings.acquire(poolKey(registry, serviceInterface), signal);
+    return this.#mappings.acquire(registry, [serviceInterface], signal);
+  }
+
+  acquireInterface(registry: Registry, ref: InterfaceRef, signal: AbortSignal): Promise<Lease<InterfaceWatch>> {
+    return this.#interfaces.acquire(registry, [ref.service, ref.group, ref.version], signal);
   }
 
   get applicationWatches(): number {
@@ -62,26 +54,69 @@ export class WatchPool {
     return this.#mappings.size;
   }
 
-  /** Resolves when the registries have cancelled every watch. */
-  async close(): Promise<void> {
-    await Promise.all([this.#apps.close(), this.#mappings.close()]);
+  get interfaceWatches(): number {
+    return this.#interfaces.size;
   }
 
-  inspect(): { readonly applications: readonly unknown[]; readonly mappings: readonly unknown[] } {
+  /** The applications that are watched now. */
+  *openApplications(): IterableIterator<AppWatch> {
+    yield* this.#apps.open;
+  }
+
+  /** Resolves when the registries have cancelled every watch. */
+  async close(): Promise<void> {
+    await Promise.all([this.#apps.close(), this.#mappings.close(), this.#interfaces.close()]);
+  }
+
+  inspect(): {
+    readonly applications: readonly unknown[];
+    readonly mappings: readonly unknown[];
+    readonly interfaces: readonly unknown[];
+  } {
     return {
-      applications: [...this.#openApps].map((watch) => watch.inspect()),
-      mappings: [...this.#openMappings].map((watch) => watch.inspect()),
+      applications: [...this.#apps.open].map((watch) => watch.inspect()),
+      mappings: [...this.#mappings.open].map((watch) => watch.inspect()),
+      interfaces: [...this.#interfaces.open].map((watch) => watch.inspect()),
     };
   }
 
-  #parse(key: string): readonly [Registry, string] {
-    const [registryId, name] = JSON.parse(key) as [string, string];
-    const registry = this.#registries.get(registryId);
-    if (registry === undefined) throw new Error(`no registry ${registryId}`);
-    return [registry, name];
+  #registry(id: string): Registry {
+    const registry = this.#registries.get(id);
+    if (registry === undefined) throw new Error(`no registry ${id}`);
+    return registry;
   }
 }
 
-function poolKey(registry: Registry, name: string): string {
-  return JSON.stringify([registry.id, name]);
+/** The watches of one kind. */
+class Pooled<W extends { close(): Promise<void> }> {
+  readonly open: Set<W> = new Set();
+  readonly #shared: Shared<string, W>;
+
+  constructor({ runtime, settings }: DiscoveryContext, create: (registryId: string, names: readonly string[]) => W) {
+    this.#shared = new Shared(runtime, {
+      lingerMs: settings.lingerMs,
+      open: async (key) => {
+        const [registryId = "", ...names] = JSON.parse(key) as string[];
+        const watch = create(registryId, names);
+        this.open.add(watch);
+        return watch;
+      },
+      close: async (watch) => {
+        this.open.delete(watch);
+        await watch.close();
+      },
+    });
+  }
+
+  get size(): number {
+    return this.#shared.size;
+  }
+
+  acquire(registry: Registry, names: readonly string[], signal: AbortSignal): Promise<Lease<W>> {
+    return this.#shared.acquire(JSON.stringify([registry.id, ...names]), signal);
+  }
+
+  close(): Promise<void> {
+    return this.#shared.close();
+  }
 }

@@ -1,4 +1,4 @@
-import { checkApplicationName, type DiscoveryOptions } from "@dubhe/discovery";
+import { checkApplicationName, type DiscoveryOptions, type MigrationStep } from "@dubhe/discovery";
 import type { Interceptor, PoolOptions, ClientOptions as RpcClientOptions } from "@dubhe/rpc";
 import type { AppTlsOptions } from "./app-tls.js";
 import { checkClientTls, type TlsOptions } from "./client-tls.js";
@@ -9,14 +9,32 @@ import type { RegistryInput } from "./registry-config.js";
 /** Names of the built-in balancers; `p2c-ewma` is the default. */
 export type BalancerName = "p2c-ewma" | "weighted-random" | "round-robin";
 
+/** Dubbo's `metadata-type`. */
+export type MetadataType = "local" | "remote";
+
 export interface AppOptions {
   /** The application: what consumers see in the registry, and under which it appears to providers. */
   readonly name: string;
   /**
-   * Where applications find each other: a URL (`nacos://host:8848?namespace=dev`, `embedded:`), a `Registry`, or a list of
-   * them. Default `embedded:`, which is for development on one machine and refuses to run in production.
+   * Where applications find each other: a URL (`nacos://host:8848?namespace=dev`, `zookeeper://h1:2181,h2:2181`,
+   * `etcd://host:2379`, `embedded:`), a `Registry`, either with options (`{ url, register: false }`), or a list of these.
+   * Default `embedded:`, which is for development on one machine and refuses to run in production.
    */
   readonly registry?: RegistryInput | readonly RegistryInput[];
+  /** Of several registries, those with this `zone` come first, after the `preferred` ones. */
+  readonly zone?: string;
+  /**
+   * Of registries with type `all`, as long as the configuration centre has no migration rule for this App: dubbo-java's
+   * `service-discovery.migration`. Default `APPLICATION_FIRST`.
+   */
+  readonly migrationStep?: MigrationStep;
+  /**
+   * Where the metadata of what its servers provide is read: `local` (default) = from the servers themselves, `remote` = from
+   * the registry, which keeps a copy.
+   */
+  readonly metadataType?: MetadataType;
+  /** `environment` of the instances of its servers: what dubbo-go and dubbo-java call it. */
+  readonly environment?: string;
   /** Default `p2c-ewma`. */
   readonly balancer?: BalancerName;
   /** For every client of the App, around the client's own. First = outermost. */
@@ -49,9 +67,15 @@ const balancerNames: readonly string[] = [
   "round-robin",
 ] satisfies readonly BalancerName[];
 
+const migrationSteps: readonly MigrationStep[] = ["FORCE_INTERFACE", "APPLICATION_FIRST", "FORCE_APPLICATION"];
+
 const appKeys = keysOf<AppOptions>({
   name: 1,
   registry: 1,
+  zone: 1,
+  migrationStep: 1,
+  metadataType: 1,
+  environment: 1,
   balancer: 1,
   interceptors: 1,
   tls: 1,
@@ -74,6 +98,8 @@ const discoveryKeys = keysOf<DiscoveryOptions>({
   metadataConcurrency: 1,
   metadataBackoff: 1,
   metadataCacheSize: 1,
+  metadataRenewal: 1,
+  metadataWindowMs: 1,
   withdrawMs: 1,
 });
 
@@ -123,6 +149,24 @@ export function checkAppOptions(options: AppOptions): void {
   checkHttp2Keys("createApp's pool", options.pool?.http2);
   if (options.tls !== undefined) checkClientTls(options.tls);
   checkBalancer(options.balancer);
+  checkText("zone", options.zone);
+  const { migrationStep } = options;
+  if (migrationStep !== undefined && !migrationSteps.includes(migrationStep))
+    throw new TypeError(`migrationStep is ${migrationSteps.join(", ")}, not "${String(migrationStep)}"`);
+  checkMetadata(options);
+}
+
+/** Of an App or a server. */
+export function checkMetadata(options: { readonly metadataType?: unknown; readonly environment?: unknown }): void {
+  const { metadataType, environment } = options;
+  if (metadataType !== undefined && metadataType !== "local" && metadataType !== "remote")
+    throw new TypeError(`metadataType is "local" or "remote", not "${String(metadataType)}"`);
+  checkText("environment", environment);
+}
+
+function checkText(what: string, value: unknown): void {
+  if (value !== undefined && (typeof value !== "string" || value === ""))
+    throw new TypeError(`${what} is a name; leave it out for none`);
 }
 
 export function checkClientOptions(options: ClientOptions): void {

@@ -1,4 +1,4 @@
-import { balancerNamed, ClusterChannel } from "@dubhe/cluster";
+import { balancerNamed, ClusterChannel, type RegistryRanks, rankRegistries } from "@dubhe/cluster";
 import { createRuntime, type Runtime, type Timer } from "@dubhe/concurrency";
 import { type DiscoveryEvent, type Registry, ServiceDiscoveryRegistry, type ServiceRefInit } from "@dubhe/discovery";
 import {
@@ -28,7 +28,8 @@ import { ClientTlsSources } from "./client-tls.js";
 import type { AppInspection } from "./inspection.js";
 import { liveCount } from "./live-count.js";
 import { MetadataClient } from "./metadata/metadata-fetcher.js";
-import { configureRegistries } from "./registry-config.js";
+import { parseMigrationRule } from "./migration-rule.js";
+import { type ConfiguredRegistry, configureRegistries } from "./registry-config.js";
 import { Server } from "./server.js";
 import type { ServerOptions } from "./server-options.js";
 import { sharedOwner } from "./shared-owner.js";
@@ -76,8 +77,8 @@ class LiveApp implements App {
   readonly #runtime: Runtime;
   readonly #env: RpcEnvironment;
   readonly #pool: Pool;
-  readonly #registries: readonly Registry[];
-  readonly #loopback: boolean;
+  readonly #registries: readonly ConfiguredRegistry[];
+  readonly #ranks: RegistryRanks | undefined;
   readonly #tls: ClientTlsSources;
   readonly #target: ProviderTarget;
   readonly #httpsTls: TargetTls | undefined;
@@ -96,9 +97,11 @@ class LiveApp implements App {
     this.name = options.name;
     this.#runtime = createRuntime();
     this.#env = createRpcEnvironment(this.#runtime);
-    const configured = configureRegistries(this.#runtime, options.registry, options.name, process.env);
-    this.#registries = configured.map(({ registry }) => registry);
-    this.#loopback = configured.every(({ loopback }) => loopback);
+    this.#registries = configureRegistries(this.#runtime, options.registry, options.name, process.env);
+    this.#ranks = rankRegistries(
+      this.#registries.map(({ preference }) => preference),
+      options.zone,
+    );
     this.#pool = new Pool(this.#runtime, { ...options.pool, onEvent: (event) => this.#tellPool(event) });
     this.#tls = new ClientTlsSources(this.#runtime);
     this.#target = providerTarget(options.tls, this.#tls, this.#runtime);
@@ -106,9 +109,14 @@ class LiveApp implements App {
     this.#metadata = new MetadataClient(this.#env, this.#pool, this.#target);
     const idleMs = options.discovery?.idleMs ?? defaultIdleMs;
     this.#discovery = new ServiceDiscoveryRegistry(this.#runtime, {
-      registries: this.#registries,
+      registries: this.#registries.map(({ use }) => use),
       fetchMetadata: this.#metadata.fetch,
       sharedOwner: sharedOwner(),
+      migration: {
+        application: this.name,
+        parse: parseMigrationRule,
+        ...(options.migrationStep === undefined ? undefined : { step: options.migrationStep }),
+      },
       options: { ...options.discovery, idleMs },
     });
     this.#services = new ChannelCache(this.#runtime, idleMs);
@@ -130,10 +138,19 @@ class LiveApp implements App {
 
   createServer(options: ServerOptions = {}): Server {
     if (this.#closing !== undefined) throw new Error(`the app ${this.name} is closed`);
+    const registering = this.#registries.filter(({ use }) => use.register);
+    if (registering.length === 0 && options.listen?.startsWith("unix:") !== true) {
+      throw new TypeError(
+        `no registry of the app ${this.name} would know this server: all have register=false. Let one register, or use createServer of dubhe, which needs no registry.`,
+      );
+    }
+    const { metadataType, environment } = this.#options;
     const server = new Server(this.#env, options, {
       application: this.name,
       discovery: this.#discovery,
-      loopback: this.#loopback,
+      loopback: registering.every(({ loopback }) => loopback),
+      metadataType,
+      environment,
       env: process.env,
       closed: (closed) => this.#servers.delete(closed),
     });
@@ -145,7 +162,7 @@ class LiveApp implements App {
     return {
       name: this.name,
       state: this.#closing === undefined ? "open" : "closing",
-      registries: this.#registries.map((registry) => registry.inspect()),
+      registries: this.#registries.map(inspectRegistry),
       discovery: this.#discovery.inspect(),
       services: this.#services.channels.map((channel) => channel.inspect()),
       pool: this.#pool.inspect(),
@@ -182,7 +199,7 @@ class LiveApp implements App {
     await this.#discovery.close();
     await this.#metadata.close();
     await this.#pool.close(graceMs);
-    await Promise.all(this.#registries.map((registry) => this.#closeRegistry(registry)));
+    await Promise.all(this.#registries.map(({ use }) => this.#closeRegistry(use.registry)));
     this.#env.wheel.close();
     this.#poolListeners.clear();
   }
@@ -215,6 +232,11 @@ class LiveApp implements App {
   }
 
   #serviceChannel(service: AnyService, options: ClientOptions): Channel {
+    if (!this.#registries.some(({ use }) => use.subscribe)) {
+      throw new TypeError(
+        `no registry of the app ${this.name} is asked for ${service.typeName}: all have subscribe=false. Let one subscribe, or give the client a url.`,
+      );
+    }
     const { group = "", version = "", providedBy } = options;
     const balancer = options.balancer ?? this.#options.balancer ?? "p2c-ewma";
     const applications = applicationsIn(providedBy);
@@ -227,7 +249,7 @@ class LiveApp implements App {
     const key = JSON.stringify([ref.service, group, version, applications ?? null, balancer]);
     return this.#services.handle(
       key,
-      () => new ServiceChannel(this.#discovery, this.#pool, this.#target, ref, balancer),
+      () => new ServiceChannel(this.#discovery, this.#pool, this.#target, ref, balancer, this.#ranks),
     );
   }
 
@@ -258,11 +280,13 @@ class ServiceChannel implements Channel {
     target: ProviderTarget,
     ref: ServiceRefInit,
     balancer: BalancerName,
+    ranks: RegistryRanks | undefined,
   ) {
     const lease = discovery.subscribe(ref, { whileUsed: true });
     this.#lease = lease;
     this.#channel = new ClusterChannel(lease.view, pool, {
       balancer: balancerNamed(balancer),
+      ranks,
       target: ({ instance, host, port }) => target({ application: instance.application, host, port }),
       onCall: () => lease.touch(),
     });
@@ -292,4 +316,16 @@ class ServiceChannel implements Channel {
     this.#channel.close();
     this.#lease.release();
   }
+}
+
+/** What the registry says of itself, and how the App uses it. */
+function inspectRegistry({ use, preference }: ConfiguredRegistry): unknown {
+  const { registry, ...roles } = use;
+  const { id, zone, preferred = false, weight } = preference;
+  const state = registry.inspect();
+  return {
+    ...(typeof state === "object" ? state : undefined),
+    id,
+    use: { ...roles, zone: zone ?? null, preferred, weight: weight ?? null },
+  };
 }

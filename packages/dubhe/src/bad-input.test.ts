@@ -19,6 +19,38 @@ for (const [options, says] of [
   [{ name: "shop", registry: [] }, /list of registries is empty/],
   [{ name: "shop", registry: ["memory:x", "memory:x"] }, /must differ/],
   [{ name: "shop", registry: {} }, /an object that implements Registry/],
+  [{ name: "shop", registry: ["memory:x", "memory:x?zone=a"] }, /must differ/],
+  [
+    { name: "shop", registry: { url: "memory:x", zome: "a" } },
+    /unknown option "zome" of a registry. Did you mean "zone"/,
+  ],
+  [{ name: "shop", registry: { zone: "a" } }, /either url or registry/],
+  [{ name: "shop", registry: { registry: {} } }, /`registry` of a registry is an object that implements Registry/],
+  [
+    { name: "shop", registry: { url: "memory:x?zone=a", zone: "a" } },
+    /zone of a registry is given in its URL and beside it/,
+  ],
+  [{ name: "shop", registry: { url: "memory:x", type: "both" } }, /type of a registry is service, interface or all/],
+  [{ name: "shop", registry: { url: "memory:x?register=false", subscribe: false } }, /is of no use; leave it out/],
+  [
+    { name: "shop", registry: "nacos://127.0.0.1:8848?regster=false" },
+    /unknown parameter "regster". Did you mean "register"/,
+  ],
+  [
+    { name: "shop", registry: "nacos://127.0.0.1:8848?registry_type=all" },
+    /"registry_type". Did you mean "registry-type"/,
+  ],
+  [
+    { name: "shop", registry: "zookeper://127.0.0.1:2181" },
+    /no registry is named "zookeper". Did you mean "zookeeper"/,
+  ],
+  [{ name: "shop", registry: "memory:", metadataType: "both" }, /metadataType is "local" or "remote", not "both"/],
+  [
+    { name: "shop", registry: "memory:", migrationStep: "SOON" },
+    /migrationStep is FORCE_INTERFACE, APPLICATION_FIRST, FORCE_APPLICATION, not "SOON"/,
+  ],
+  [{ name: "shop", registry: "memory:", zone: "" }, /zone is a name; leave it out/],
+  [{ name: "shop", registry: "memory:", environment: "" }, /environment is a name; leave it out/],
   [{ name: "shop", registry: "memory:", balancer: "p2c" }, /unknown balancer "p2c"/],
   [
     { name: "shop", registry: "memory:", pool: { maxConnections: 1 } },
@@ -54,6 +86,26 @@ test("a password never shows in an error", () => {
     () => createApp({ name: "shop", registry: "nacos://user:s3cret@127.0.0.1:8848?nmespace=x" }),
     (error: Error) => !error.message.includes("s3cret") && error.message.includes("***"),
   );
+});
+
+test("roles that leave nothing to do are refused where it shows, with what to write", async () => {
+  await using consumer = createApp({
+    name: "shop",
+    registry: ["memory:r1?register=false", "memory:r2?register=false"],
+  });
+  assert.throws(
+    () => consumer.createServer(),
+    /all have register=false. Let one register, or use createServer of dubhe/,
+  );
+  assert.ok(consumer.createServer({ listen: "unix:never-started.sock" }));
+  assert.ok(consumer.client(EchoService));
+  await using provider = createApp({ name: "shop", registry: { url: "memory:r1", subscribe: false } });
+  assert.throws(
+    () => provider.client(EchoService),
+    /is asked for dubhe\.testing\.v1\.\w+: all have subscribe=false. Let one subscribe, or give the client a url/,
+  );
+  assert.ok(provider.client(EchoService, { url: "tri://127.0.0.1:1" }));
+  assert.ok(provider.createServer());
 });
 
 test("client options that make no sense are refused by name", async () => {

@@ -1,8 +1,13 @@
 import { type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
 import type {
+  ConfigurationCenter,
+  ConfigurationEvent,
   Instance,
   InstancesEvent,
   InstancesWatch,
+  InterfaceProvider,
+  InterfaceRegistration,
+  InterfaceRegistry,
   MappingEntry,
   MappingEvent,
   MetadataInfo,
@@ -11,6 +16,7 @@ import type {
   RegistrationState,
   Registry,
   RegistryHealth,
+  RegistryNames,
   ServiceNameMapping,
 } from "@dubhe/discovery";
 
@@ -48,17 +54,61 @@ export class DeferredRegistry implements Registry {
     };
   }
 
-  /** Only once loaded: whether a backend keeps metadata is not known before. */
+  /** Whether a backend has this and the following is only known once it is loaded. */
   get metadata(): MetadataReport {
     return {
       fetch: async (application, revision, signal) =>
         (await this.#ready()).metadata?.fetch(application, revision, signal),
       publish: (info: MetadataInfo): MappingEntry => {
-        return new DeferredEntry(this.#runtime, this.#ready(), (registry) => {
-          if (registry.metadata === undefined)
-            throw new Error(`registry ${this.id} keeps no metadata; use metadata type "local"`);
-          return registry.metadata.publish(info);
-        });
+        return new DeferredEntry(this.#runtime, this.#ready(), (registry) =>
+          this.#part(registry.metadata, 'keeps no metadata; use metadata type "local"').publish(info),
+        );
+      },
+      revisions: async (application, signal) =>
+        (await (await this.#ready()).metadata?.revisions?.(application, signal)) ?? [],
+      remove: async (application, revision, signal) =>
+        (await this.#ready()).metadata?.remove?.(application, revision, signal),
+    };
+  }
+
+  get interfaces(): InterfaceRegistry {
+    const of = (registry: Registry): InterfaceRegistry =>
+      this.#part(registry.interfaces, "has no interface-level discovery; use registry-type=service");
+    return {
+      watch: (ref, sink) =>
+        this.#handle(
+          (registry) => of(registry).watch(ref, sink),
+          (error) => sink({ kind: "error", epoch: 0, error }),
+        ),
+      register: (provider) =>
+        new DeferredRegistration<InterfaceProvider, InterfaceRegistration>(
+          this.#runtime,
+          this.#ready(),
+          provider,
+          (registry, newest) => of(registry).register(newest),
+        ),
+    };
+  }
+
+  /** One that is no configuration centre has no entries. */
+  get configuration(): ConfigurationCenter {
+    return {
+      watch: (group, key, sink) =>
+        this.#handle(
+          (registry) => registry.configuration?.watch(group, key, sink) ?? this.#noEntry(sink),
+          (error) => sink({ kind: "error", epoch: 0, error }),
+        ),
+    };
+  }
+
+  get names(): RegistryNames {
+    const of = async (): Promise<RegistryNames> => this.#part((await this.#ready()).names, "cannot list what it holds");
+    return {
+      applications: async (signal) => (await of()).applications(signal),
+      interfaces: async (signal) => {
+        const names = await of();
+        if (names.interfaces === undefined) throw new Error(`registry ${this.id} cannot list its mappings`);
+        return names.interfaces(signal);
       },
     };
   }
@@ -75,7 +125,12 @@ export class DeferredRegistry implements Registry {
   }
 
   register(instance: Instance): Registration {
-    return new DeferredRegistration(this.#runtime, this.#ready(), instance);
+    return new DeferredRegistration<Instance, Registration>(
+      this.#runtime,
+      this.#ready(),
+      instance,
+      (registry, newest) => registry.register(newest),
+    );
   }
 
   inspect(): unknown {
@@ -95,6 +150,16 @@ export class DeferredRegistry implements Registry {
     }
     this.#health.set({ state: "closed", since: this.#runtime.clock.wallTime() });
     this.#health.close();
+  }
+
+  #part<P>(part: P | undefined, lacks: string): P {
+    if (part === undefined) throw new Error(`registry ${this.id} ${lacks}`);
+    return part;
+  }
+
+  #noEntry(sink: (event: ConfigurationEvent) => void): AsyncDisposable {
+    sink({ kind: "configuration", epoch: 0, seq: 0, value: undefined });
+    return { [Symbol.asyncDispose]: () => Promise.resolve() };
   }
 
   #ready(): Promise<Registry> {
@@ -183,16 +248,16 @@ class DeferredEntry<E extends MappingEntry> implements MappingEntry {
   }
 }
 
-class DeferredRegistration extends DeferredEntry<Registration> implements Registration {
-  #newest: Instance;
+class DeferredRegistration<V, E extends MappingEntry & { update(value: V): void }> extends DeferredEntry<E> {
+  #newest: V;
 
-  constructor(runtime: Runtime, ready: Promise<Registry>, instance: Instance) {
-    super(runtime, ready, (registry) => registry.register(this.#newest));
-    this.#newest = instance;
+  constructor(runtime: Runtime, ready: Promise<Registry>, value: V, register: (registry: Registry, newest: V) => E) {
+    super(runtime, ready, (registry) => register(registry, this.#newest));
+    this.#newest = value;
   }
 
-  update(instance: Instance): void {
-    this.#newest = instance;
-    this.entry?.update(instance);
+  update(value: V): void {
+    this.#newest = value;
+    this.entry?.update(value);
   }
 }

@@ -1,4 +1,12 @@
-export type { Delta, DiscoveryEvent, DiscoveryOptions, NameState, Registry, ServiceRef } from "@dubhe/discovery";
+export type {
+  Delta,
+  DiscoveryEvent,
+  DiscoveryOptions,
+  NameState,
+  Registry,
+  RegistryType,
+  ServiceRef,
+} from "@dubhe/discovery";
 export {
   type Attempt,
   type CallOptions,
@@ -27,13 +35,14 @@ export {
   type ServingStatus,
 } from "@dubhe/rpc";
 export { type App, type AppEvent, createApp } from "./app.js";
-export type { AppOptions, BalancerName, ClientOptions } from "./app-options.js";
+export type { AppOptions, BalancerName, ClientOptions, MetadataType } from "./app-options.js";
 export type { AppTlsOptions, Provider } from "./app-tls.js";
 export type { TlsOptions } from "./client-tls.js";
 export { createClient, type DirectClientOptions } from "./create-client.js";
 export { createServer } from "./create-server.js";
 export type { AppInspection } from "./inspection.js";
-export type { RegistryInput } from "./registry-config.js";
+export type { RegistryInput, RegistryOptions } from "./registry-config.js";
+export type { RegistryParameters } from "./registry-parameters.js";
 export type { Server, ServerState } from "./server.js";
 export type { ServerOptions, ServiceOptions } from "./server-options.js";
 export type { ServerTls } from "./server-tls.js";

@@ -6,6 +6,7 @@ import type {
   ServiceOptions as RpcServiceOptions,
 } from "@dubhe/rpc";
 import { parseHostPort } from "./advertised-address.js";
+import { checkMetadata, type MetadataType } from "./app-options.js";
 import { checkHttp2Keys } from "./http2-options.js";
 import { keysOf, rejectUnknownKeys } from "./option-keys.js";
 import { checkServerTls, type ServerTls } from "./server-tls.js";
@@ -45,6 +46,10 @@ export interface ServerOptions extends RpcServerOptions {
   readonly tag?: string;
   /** Further metadata of the instance. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Default: the App's. */
+  readonly metadataType?: MetadataType;
+  /** Default: the App's. */
+  readonly environment?: string;
   /** Serve `grpc.health.v1.Health`: see `Server.health`. Default true. */
   readonly health?: boolean;
   /**
@@ -72,6 +77,8 @@ const serverKeys = keysOf<ServerOptions>({
   weight: 1,
   tag: 1,
   metadata: 1,
+  metadataType: 1,
+  environment: 1,
   health: 1,
   reflection: 1,
   interceptors: 1,
@@ -118,6 +125,7 @@ export function checkServerOptions(options: ServerOptions): void {
   else if (reflection !== undefined && typeof reflection !== "boolean")
     throw new TypeError(`reflection is true, false or { files }, not ${String(reflection)}`);
   checkWeight(weight);
+  checkMetadata(options);
   if (options.listen !== undefined) parseListen(options.listen);
   if (options.tls !== undefined) checkServerTls(options.tls);
   if (options.socketMode !== undefined && !(options.socketMode >= 0 && options.socketMode <= 0o777))

@@ -1,4 +1,9 @@
-import type { ApplicationRegistration, ServiceDiscoveryRegistry, ServiceInfoInit } from "@dubhe/discovery";
+import {
+  type ApplicationRegistration,
+  MetadataKey,
+  type ServiceDiscoveryRegistry,
+  type ServiceInfoInit,
+} from "@dubhe/discovery";
 import type { BoundAddress } from "@dubhe/http2";
 import {
   type AnyService,
@@ -12,8 +17,10 @@ import {
 } from "@dubhe/rpc";
 import { MetadataServiceV2 } from "../gen/metadata_service_v2_pb.js";
 import { type AdvertisedAddress, advertisedAddress } from "./advertised-address.js";
+import type { MetadataType } from "./app-options.js";
 import { metadataServiceVersion } from "./metadata/metadata-fetcher.js";
-import { metadataService } from "./metadata/metadata-service.js";
+import { metadataService, metadataServiceV1 } from "./metadata/metadata-service.js";
+import { MetadataServiceV1, metadataServiceV1Version } from "./metadata/metadata-service-v1.js";
 import { listenAsAsked } from "./server-listen.js";
 import { checkServerOptions, checkServiceOptions, type ServerOptions, type ServiceOptions } from "./server-options.js";
 import { checkServerTls, ServerCertificates, type ServerTls } from "./server-tls.js";
@@ -28,6 +35,8 @@ export interface ServerHome {
   readonly application: string;
   readonly discovery: ServiceDiscoveryRegistry;
   readonly loopback: boolean;
+  readonly metadataType?: MetadataType | undefined;
+  readonly environment?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   closed(server: Server): void;
 }
@@ -73,6 +82,8 @@ export class Server implements AsyncDisposable {
     if (home !== undefined) {
       const key = { group: home.application, version: metadataServiceVersion };
       this.#rpc.add(MetadataServiceV2, metadataService(home.discovery.metadataStore), key);
+      const keyV1 = { group: home.application, version: metadataServiceV1Version };
+      this.#rpc.add(MetadataServiceV1, metadataServiceV1(home.discovery.metadataStore), keyV1);
     }
   }
 
@@ -109,9 +120,8 @@ export class Server implements AsyncDisposable {
       params: {
         ...params,
         ...(weight === undefined ? undefined : { weight: String(weight) }),
-        methods: methodsOf(service)
-          .map((method) => method.name)
-          .join(","),
+        // Overloaded methods have one name.
+        methods: [...new Set(methodsOf(service).map((method) => method.name))].join(","),
       },
     });
     this.#registration?.update({ services: this.#serviceInfos() });
@@ -218,7 +228,12 @@ export class Server implements AsyncDisposable {
   }
 
   async #register(home: ServerHome, { host, port }: AdvertisedAddress): Promise<void> {
-    const { weight, tag, metadata } = this.#options;
+    const { weight, tag } = this.#options;
+    const { metadataType = home.metadataType, environment = home.environment } = this.#options;
+    const metadata = {
+      ...(environment === undefined ? undefined : { [MetadataKey.environment]: environment }),
+      ...this.#options.metadata,
+    };
     const registration = home.discovery.registerApplication({
       application: home.application,
       host,
@@ -226,7 +241,8 @@ export class Server implements AsyncDisposable {
       services: this.#serviceInfos(),
       ...(weight === undefined ? undefined : { weight }),
       ...(tag === undefined ? undefined : { tag }),
-      ...(metadata === undefined ? undefined : { metadata }),
+      ...(metadataType === undefined ? undefined : { storageType: metadataType }),
+      metadata,
     });
     this.#registration = registration;
     if (this.#options.registration === "background" || this.#services.size === 0) return;

@@ -110,3 +110,19 @@ test("the object form is checked as well", () => {
     /unknown option "gruop" of a Nacos registry. Did you mean "group"\?/,
   );
 });
+
+test("the groups of dubbo-java: interfaces in one, applications in another", () => {
+  const groups = (query: string): string[] => {
+    const { group, applicationGroup } = parseNacosUrl(`nacos://h?${query}`);
+    return [group, applicationGroup];
+  };
+  assert.deepEqual(groups(""), ["DEFAULT_GROUP", "DEFAULT_GROUP"]);
+  assert.deepEqual(groups("group=a"), ["a", "a"]);
+  assert.deepEqual(groups("group=a&nacos.group=b"), ["a", "b"]);
+  assert.deepEqual(groups("group=a&use-default-group=true"), ["a", "DEFAULT_GROUP"]);
+  assert.notEqual(
+    registryId(parseNacosUrl("nacos://h?group=a")),
+    registryId(parseNacosUrl("nacos://h?group=a&nacos.group=b")),
+  );
+  assert.throws(() => parseNacosUrl("nacos://h?nacos.group=a/b"), /group/);
+});

@@ -16,8 +16,10 @@ export interface NacosConfig {
   readonly servers: readonly ServerAddress[];
   /** Id of the namespace, not its name. `public` is the default one. */
   readonly namespace: string;
-  /** Group of the applications' services. Mapping and metadata have groups of their own. */
+  /** Group of the services. Mapping and metadata have groups of their own. */
   readonly group: string;
+  /** Group of the applications, where that is another one than that of the interfaces. */
+  readonly applicationGroup: string;
   readonly username: string | undefined;
   readonly password: string | undefined;
   /** Path of the HTTP API, for logins. */
@@ -35,6 +37,8 @@ export interface NacosConfigInit {
   readonly servers: readonly (string | (Pick<ServerAddress, "host"> & Partial<ServerAddress>))[];
   readonly namespace?: string | undefined;
   readonly group?: string | undefined;
+  /** Default: `group`. */
+  readonly applicationGroup?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   readonly contextPath?: string | undefined;
@@ -50,6 +54,8 @@ const DEFAULT_TIMEOUT_MS = 3_000;
 const PARAMETERS: readonly string[] = [
   "namespace",
   "group",
+  "nacos.group",
+  "use-default-group",
   "username",
   "password",
   "backup",
@@ -71,6 +77,8 @@ const PARAMETERS: readonly string[] = [
  * | --- | --- | --- |
  * | `namespace` | id of the namespace | `public` |
  * | `group` | group of the services | `DEFAULT_GROUP` |
+ * | `nacos.group` | group of the applications alone; interfaces stay in `group` (dubbo-java) | `group` |
+ * | `use-default-group` | `true`: the same as `nacos.group=DEFAULT_GROUP` (dubbo-java) | `false` |
  * | `username`, `password` | login, instead of the user info | none |
  * | `backup` | further servers, as Dubbo writes them: `h2:8848,h3:8848` | none |
  * | `grpc-port` | port of the gRPC API, where it is not the HTTP port + 1000 | |
@@ -103,6 +111,8 @@ export function parseNacosUrl(text: string, application = ""): NacosConfig {
     })),
     namespace: get("namespace"),
     group: get("group"),
+    applicationGroup:
+      boolean(get("use-default-group"), "use-default-group", text) === true ? DEFAULT_GROUP : get("nacos.group"),
     username: url.username ?? get("username"),
     password: url.password ?? get("password"),
     contextPath: get("context-path") ?? (url.path === "" ? undefined : url.path),
@@ -121,9 +131,11 @@ export function nacosConfig(init: NacosConfigInit): NacosConfig {
   if (init.servers.length === 0) throw new NacosConfigError("a Nacos registry needs at least one server");
   const namespace = init.namespace || DEFAULT_NAMESPACE;
   const group = init.group || DEFAULT_GROUP;
+  const applicationGroup = init.applicationGroup || group;
   const problem = firstParamProblem([
     ["namespaceId/tenant", namespace],
     ["group", group],
+    ["group", applicationGroup],
   ]);
   if (problem !== undefined) throw new NacosConfigError(problem);
   if ((init.username ?? "") === "" && (init.password ?? "") !== "")
@@ -133,6 +145,7 @@ export function nacosConfig(init: NacosConfigInit): NacosConfig {
     servers: Object.freeze(init.servers.map(serverAddress)),
     namespace,
     group,
+    applicationGroup,
     username: init.username || undefined,
     password: init.password,
     contextPath: path === "" || path.startsWith("/") ? path : `/${path}`,
@@ -146,6 +159,7 @@ const INIT_KEYS: readonly (keyof NacosConfigInit)[] = [
   "servers",
   "namespace",
   "group",
+  "applicationGroup",
   "username",
   "password",
   "contextPath",
@@ -155,9 +169,13 @@ const INIT_KEYS: readonly (keyof NacosConfigInit)[] = [
 ];
 
 /** The same for every spelling of the same cluster, and without secrets. */
-export function registryId(config: Pick<NacosConfig, "servers" | "namespace" | "group">): string {
+export function registryId(
+  config: Pick<NacosConfig, "servers" | "namespace" | "group"> & Partial<Pick<NacosConfig, "applicationGroup">>,
+): string {
   const servers = config.servers.map(httpAddress).sort();
-  return `nacos://${servers.join(",")}/${config.namespace}/${config.group}`;
+  const { namespace, group, applicationGroup = group } = config;
+  const groups = applicationGroup === group ? group : `${group}+${applicationGroup}`;
+  return `nacos://${servers.join(",")}/${namespace}/${groups}`;
 }
 
 /** Configurations call the default namespace "", naming calls it "public". */

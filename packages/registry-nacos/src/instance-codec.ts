@@ -1,12 +1,5 @@
-import {
-  createInstance,
-  type Instance,
-  instanceKey,
-  type MalformedInstance,
-  parsePort,
-  startTimeOf,
-} from "@dubhe/discovery";
-import { asArray, asBoolean, asNumber, asString, asStringMap, isObject, type JsonObject } from "./json.js";
+import { createInstance, type Instance, type MalformedInstance, parsePort, startTimeOf } from "@dubhe/discovery";
+import { asBoolean, asNumber, asString, asStringMap, isObject } from "./json.js";
 import { DEFAULT_CLUSTER, type InstanceBody } from "./messages.js";
 import { weightFromWire, weightToWire } from "./weight.js";
 
@@ -24,55 +17,14 @@ export function instanceToWire(instance: Instance): InstanceBody {
   return { ...rest, weight: 0, healthy: false, metadata: { ...metadata, [DISABLED_KEY]: `${weight},${healthy}` } };
 }
 
-/** A full list as the server sent it, read once. */
-export interface ServiceSnapshot {
-  /** Of the server's clock, ms; undefined when it did not say. */
-  readonly lastRefTime: number | undefined;
-  readonly instances: readonly Instance[];
-  readonly malformed: readonly MalformedInstance[];
-}
-
-/** Reads a `serviceInfo`. Entries that are no instances are named in `malformed` and hide no other. */
-export function readServiceInfo(info: JsonObject, application: string): ServiceSnapshot {
-  const byAddress = new Map<string, Instance>();
-  const malformed: MalformedInstance[] = [];
-  asArray(info.hosts).forEach((host, index) => {
-    const read = readHost(host, application, index);
-    if ("reason" in read) {
-      malformed.push(read);
-      return;
-    }
-    const key = instanceKey(read);
-    const twin = byAddress.get(key);
-    byAddress.set(key, twin === undefined ? read : preferred(twin, read));
-  });
-  const lastRefTime = asNumber(info.lastRefTime, 0);
-  return { lastRefTime: lastRefTime > 0 ? lastRefTime : undefined, instances: [...byAddress.values()], malformed };
-}
-
 /** `DEFAULT_GROUP@@shop` names the application `shop`: some answers repeat the group there. */
 export function applicationOf(serviceName: string): string {
   const at = serviceName.indexOf("@@");
   return at < 0 ? serviceName : serviceName.slice(at + 2);
 }
 
-/** Equal texts for lists that a consumer cannot tell apart; the server's order means nothing. */
-export function fingerprint({ instances, malformed }: Pick<ServiceSnapshot, "instances" | "malformed">): string {
-  const lines = instances.map((instance) => {
-    const metadata = Object.entries(instance.metadata).sort(([a], [b]) => (a < b ? -1 : 1));
-    return JSON.stringify([
-      instance.host,
-      instance.port,
-      instance.weight,
-      instance.healthy,
-      instance.enabled,
-      metadata,
-    ]);
-  });
-  return [...lines.sort(), ...malformed.map(({ id, reason }) => `!${id} ${reason}`).sort()].join("\n");
-}
-
-function readHost(host: unknown, application: string, index: number): Instance | MalformedInstance {
+/** An entry of a list that is no instance is named, and hides no other. */
+export function readHost(host: unknown, application: string, index: number): Instance | MalformedInstance {
   if (!isObject(host)) return { id: `hosts[${index}]`, reason: "it is not an object" };
   const ip = asString(host.ip).trim();
   const id = asString(host.instanceId) || `${ip || "?"}:${asString(host.port, "?")}`;
@@ -103,12 +55,16 @@ function readHost(host: unknown, application: string, index: number): Instance |
   });
 }
 
+export function isMalformed(read: Instance | MalformedInstance): read is MalformedInstance {
+  return "reason" in read;
+}
+
 /**
  * Two connections may publish the same address: a provider and its frozen predecessor, which the server keeps for some
  * 25 s. One that takes calls is better than one that does not; then the one that says that it started later; the server's
  * order means nothing, and decides only when nothing else does.
  */
-function preferred(first: Instance, second: Instance): Instance {
+export function preferred(first: Instance, second: Instance): Instance {
   if (takesCalls(first) !== takesCalls(second)) return takesCalls(first) ? first : second;
   return (startTimeOf(first) ?? 0) > (startTimeOf(second) ?? 0) ? first : second;
 }

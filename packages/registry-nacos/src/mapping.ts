@@ -7,6 +7,7 @@ import {
 } from "@dubhe/discovery";
 import type { ConfigKeeper } from "./config-keeper.js";
 import type { ConfigListeners } from "./config-listeners.js";
+import { configName } from "./dubbo-names.js";
 
 /** Dubbo's place for it: dataId = interface, content = applications with commas between. */
 export const MAPPING_GROUP = "mapping";
@@ -26,7 +27,7 @@ export class NacosMapping implements ServiceNameMapping {
     if (this.#watched.has(serviceInterface))
       throw new Error(`the mapping of ${serviceInterface} is watched already: share the watch`);
     this.#watched.add(serviceInterface);
-    const listening = this.#listeners.listen({ group: MAPPING_GROUP, dataId: serviceInterface }, (event) => {
+    const listening = this.#listeners.listen(configName(MAPPING_GROUP, serviceInterface), (event) => {
       if (event.kind === "error") sink(event);
       else
         sink({ kind: "mapping", epoch: event.epoch, seq: event.seq, applications: parseMapping(event.value?.content) });
@@ -40,7 +41,7 @@ export class NacosMapping implements ServiceNameMapping {
   }
 
   add(serviceInterface: string, application: string): MappingEntry {
-    return this.#keeper.keep({ group: MAPPING_GROUP, dataId: serviceInterface }, (content) =>
+    return this.#keeper.keep(configName(MAPPING_GROUP, serviceInterface), (content) =>
       addToMapping(content, application),
     );
   }

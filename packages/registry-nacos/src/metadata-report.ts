@@ -1,3 +1,4 @@
+import type { Runtime } from "@dubhe/concurrency";
 import {
   type MappingEntry,
   type MetadataInfo,
@@ -6,20 +7,27 @@ import {
   stringifyMetadataInfo,
 } from "@dubhe/discovery";
 import type { ConfigKeeper } from "./config-keeper.js";
-import type { ConfigService } from "./config-service.js";
+import type { ConfigName, ConfigService, ConfigValue } from "./config-service.js";
+import { configName } from "./dubbo-names.js";
 import { DEFAULT_GROUP } from "./messages.js";
+import { retried } from "./retried.js";
 import type { NacosSession } from "./session.js";
 
 /**
  * Metadata of storage type `remote`, in Nacos's configurations: dataId = application, group = revision, as dubbo-java and
- * dubbo-go write it. dubbo-go writes a second copy under `application:revision`, which is read when the first is missing.
+ * dubbo-go write it. dubbo-go keeps a second copy under `application:revision`, as we do; it is read when the first is missing.
+ *
+ * Nacos's gRPC protocol cannot list configurations, so what is kept cannot be listed, nor collected, by its clients: `revisions` and
+ * `remove` are absent.
  */
 export class NacosMetadataReport implements MetadataReport {
+  readonly #runtime: Runtime;
   readonly #session: NacosSession;
   readonly #service: ConfigService;
   readonly #keeper: ConfigKeeper;
 
-  constructor(session: NacosSession, service: ConfigService, keeper: ConfigKeeper) {
+  constructor(runtime: Runtime, session: NacosSession, service: ConfigService, keeper: ConfigKeeper) {
+    this.#runtime = runtime;
     this.#session = session;
     this.#service = service;
     this.#keeper = keeper;
@@ -27,9 +35,9 @@ export class NacosMetadataReport implements MetadataReport {
 
   async fetch(application: string, revision: string, signal: AbortSignal): Promise<MetadataInfo | undefined> {
     await this.#session.ready(signal);
-    const value =
-      (await this.#service.query({ group: revision, dataId: application }, signal)) ??
-      (await this.#service.query({ group: DEFAULT_GROUP, dataId: `${application}:${revision}` }, signal));
+    const read = (name: ConfigName): Promise<ConfigValue | undefined> =>
+      retried(this.#runtime, () => this.#service.query(name, signal), signal);
+    const value = (await read(javaName(application, revision))) ?? (await read(goName(application, revision)));
     if (value === undefined) return undefined;
     const parsed = parseMetadataInfo(value.content);
     if (!parsed.ok) throw new Error(`metadata of ${application}, revision ${revision}: ${parsed.reason}`);
@@ -38,8 +46,52 @@ export class NacosMetadataReport implements MetadataReport {
 
   publish(info: MetadataInfo): MappingEntry {
     const text = stringifyMetadataInfo(info);
-    return this.#keeper.keep({ group: info.revision, dataId: info.app }, (content) =>
-      content === text ? undefined : text,
+    const { app, revision } = info;
+    const demand = (content: string | undefined): string | undefined =>
+      content === text || isRenewed(content, info) ? undefined : text;
+    return new BothEntries(
+      this.#keeper.keep(javaName(app, revision), demand),
+      this.#keeper.keep(goName(app, revision), demand),
     );
+  }
+}
+
+/** Somebody has published the same, and said so later than we did. */
+function isRenewed(content: string | undefined, info: MetadataInfo): boolean {
+  const parsed = parseMetadataInfo(content);
+  if (!parsed.ok || (parsed.info.lastUpdatedTime ?? 0) < (info.lastUpdatedTime ?? 0)) return false;
+  const { lastUpdatedTime: _, ...untimed } = info;
+  const time = parsed.info.lastUpdatedTime;
+  return content === stringifyMetadataInfo(time === undefined ? untimed : { ...untimed, lastUpdatedTime: time });
+}
+
+function javaName(application: string, revision: string): ConfigName {
+  return configName(revision, application);
+}
+
+function goName(application: string, revision: string): ConfigName {
+  return configName(DEFAULT_GROUP, `${application}:${revision}`);
+}
+
+/** Every consumer reads the first; the second is for dubbo-go before 3.1, and never keeps anybody waiting. */
+class BothEntries implements MappingEntry {
+  readonly #first: MappingEntry;
+  readonly #second: MappingEntry;
+
+  constructor(first: MappingEntry, second: MappingEntry) {
+    this.#first = first;
+    this.#second = second;
+  }
+
+  get state(): MappingEntry["state"] {
+    return this.#first.state;
+  }
+
+  get error(): Error | undefined {
+    return this.#first.error;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#first[Symbol.asyncDispose](), this.#second[Symbol.asyncDispose]()]);
   }
 }

@@ -47,6 +47,7 @@ export function nacosRegistry(runtime: Runtime, config: NacosConfig, extras: Nac
     id: registryId(config),
     namespace: config.namespace,
     group: config.group,
+    applicationGroup: config.applicationGroup,
     tenant,
     session,
     onEvent,

@@ -25,7 +25,7 @@ const RULES: Readonly<Record<CheckedParam, Rule>> = {
 };
 
 /** Keys and values of an instance's metadata together, in characters. */
-const MAX_METADATA_LENGTH = 1_024;
+export const MAX_METADATA_LENGTH = 1_024;
 
 /** Why the server refuses `value`, in its words; undefined when it accepts. */
 export function paramProblem(param: CheckedParam, value: string): string | undefined {
@@ -71,9 +71,13 @@ export function instanceProblem(
   if (problem !== undefined) return problem;
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     return "Param 'port' is illegal, the value should be between 0 and 65535.";
-  let length = 0;
-  for (const [key, value] of Object.entries(metadata)) length += key.length + value.length;
-  if (length > MAX_METADATA_LENGTH)
+  if (metadataLength(metadata) > MAX_METADATA_LENGTH)
     return `Param 'Metadata' is illegal, the param length should not exceed ${MAX_METADATA_LENGTH}.`;
   return undefined;
+}
+
+export function metadataLength(metadata: Readonly<Record<string, string>>): number {
+  let length = 0;
+  for (const [key, value] of Object.entries(metadata)) length += key.length + value.length;
+  return length;
 }

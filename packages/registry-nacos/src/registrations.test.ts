@@ -184,7 +184,10 @@ test("close withdraws within its bound even when the server has frozen (D-58)", 
   await bench.resolves(provider.close(), 5_000);
   bench.network.freeze(bench.server, false);
   assert.deepEqual(bench.ports(), [], "the connection is gone, and the instance with it");
-  assert.throws(() => provider.register(bench.instance(2)), /the registry is closed/);
+  const late = provider.register(bench.instance(2));
+  assert.equal(late.state.value, "failed");
+  assert.match(late.error?.message ?? "", /the registry is closed/);
+  await bench.resolves(late[Symbol.asyncDispose](), 10);
   await bench.end();
 });
 

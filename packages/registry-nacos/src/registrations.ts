@@ -1,12 +1,21 @@
-import { Reconciler, type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
+import { ClosedError, Reconciler, type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
 import { type Instance, instanceKey, type Registration, type RegistrationState, sameInstance } from "@dubhe/discovery";
 import { toError } from "./errors.js";
 import type { NacosEventListener } from "./events.js";
 import { instanceToWire } from "./instance-codec.js";
-import { RequestType } from "./messages.js";
+import { type InstanceBody, RequestType } from "./messages.js";
 import { instanceProblem } from "./param-rules.js";
 import type { NacosSession, SessionObserver } from "./session.js";
-import { describeStatus, type NamingScope, RETRY_BACKOFF } from "./subscriptions.js";
+import { describeStatus, type NamingScope, RETRY_BACKOFF, serviceScope } from "./subscriptions.js";
+
+/** What the instances of `Registrations` are. */
+export interface RegistrationForm {
+  /** Two with the same identity: the newer one counts. */
+  identity(instance: Instance): string;
+  toWire(instance: Instance): InstanceBody;
+}
+
+const APPLICATION_FORM: RegistrationForm = { identity: instanceKey, toWire: instanceToWire };
 
 /**
  * What this process publishes. On a Nacos connection there is one publication per service, and each request replaces it
@@ -20,6 +29,7 @@ export class Registrations implements SessionObserver {
   readonly #runtime: Runtime;
   readonly #session: NacosSession;
   readonly #scope: NamingScope;
+  readonly #form: RegistrationForm;
   /** By application, in the order of `register`. */
   readonly #registrations = new Map<string, Set<NacosRegistration>>();
   /** One instance of what was sent last, by application: a withdrawal must name one. */
@@ -29,10 +39,17 @@ export class Registrations implements SessionObserver {
   #nextChange = 1;
   #closed = false;
 
-  constructor(runtime: Runtime, session: NacosSession, scope: NamingScope, onEvent?: NacosEventListener) {
+  constructor(
+    runtime: Runtime,
+    session: NacosSession,
+    scope: NamingScope,
+    onEvent?: NacosEventListener,
+    form: RegistrationForm = APPLICATION_FORM,
+  ) {
     this.#runtime = runtime;
     this.#session = session;
     this.#scope = scope;
+    this.#form = form;
     this.#wanted = new Reconciler<string, number>(runtime, {
       apply: (application, change, { signal }) => this.#apply(application, change !== undefined, signal),
       onError: (application, error) => {
@@ -52,7 +69,7 @@ export class Registrations implements SessionObserver {
   }
 
   register(instance: Instance): Registration {
-    if (this.#closed) throw new Error(`register ${instanceKey(instance)}: the registry is closed`);
+    if (this.#closed) return this.#tooLate(instance);
     const registration = new NacosRegistration(this.#runtime, instance, {
       changed: () => this.#changed(instance.application),
       dispose: () => this.#dispose(registration),
@@ -106,7 +123,7 @@ export class Registrations implements SessionObserver {
       const any = this.#sent.get(application);
       if (any === undefined) return;
       // Takes the whole publication of this connection away, whatever instance it names.
-      const body = { ...this.#service(application), type: "deregisterInstance", instance: instanceToWire(any) };
+      const body = { ...this.#service(application), type: "deregisterInstance", instance: this.#form.toWire(any) };
       try {
         await this.#session.request(RequestType.instance, body, signal);
       } catch (error) {
@@ -116,7 +133,7 @@ export class Registrations implements SessionObserver {
       this.#sent.delete(application);
       return;
     }
-    const bodies = instances.map(instanceToWire);
+    const bodies = instances.map((instance) => this.#form.toWire(instance));
     for (const body of bodies) {
       // The server's own rule, before it costs a round trip: the metadata of an instance has a small limit.
       const problem = instanceProblem(body);
@@ -135,16 +152,25 @@ export class Registrations implements SessionObserver {
     }
   }
 
+  /** A close cannot be known to everybody at once: who comes too late is told so, and nothing happens. */
+  #tooLate(instance: Instance): Registration {
+    const owner = { changed: () => undefined, dispose: () => Promise.resolve() };
+    const registration = new NacosRegistration(this.#runtime, instance, owner);
+    registration.failed(new ClosedError(`register ${instanceKey(instance)}: the registry`));
+    registration.end();
+    return registration;
+  }
+
   #changed(application: string): void {
     if (this.#registrations.has(application)) this.#wanted.want(application, this.#nextChange++);
     else this.#wanted.unwant(application);
   }
 
-  /** The newest registration of an address is the one that counts. */
+  /** The newest registration of an identity is the one that counts. */
   #instancesOf(application: string): Instance[] {
-    const byAddress = new Map<string, Instance>();
-    this.#each(application, ({ instance }) => byAddress.set(instanceKey(instance), instance));
-    return [...byAddress.values()];
+    const byIdentity = new Map<string, Instance>();
+    this.#each(application, ({ instance }) => byIdentity.set(this.#form.identity(instance), instance));
+    return [...byIdentity.values()];
   }
 
   async #dispose(registration: NacosRegistration): Promise<void> {
@@ -163,8 +189,7 @@ export class Registrations implements SessionObserver {
   }
 
   #service(application: string): object {
-    const { namespace, group } = this.#scope;
-    return { module: "naming", namespace, groupName: group, serviceName: application };
+    return serviceScope(this.#scope, application);
   }
 }
 

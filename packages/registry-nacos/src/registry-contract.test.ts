@@ -9,13 +9,17 @@ import { MemoryNetwork } from "./test-support/memory-network.js";
 
 for (const failing of [false, true]) {
   registryContract(`Nacos client in virtual time${failing ? ", a tenth of the requests fails" : ""}`, {
-    // Reading metadata is not retried here: whoever asked does that.
     capabilities: [
       "garbage",
       "restart",
       "drop-session",
       "wipe-mapping",
-      ...(failing ? [] : (["metadata-report"] as const)),
+      "freeze",
+      "interfaces",
+      "interface-wildcards",
+      "configuration",
+      "metadata-report",
+      "names",
     ],
     settleMs: 60_000,
     async create(): Promise<RegistryHarness> {
@@ -50,6 +54,17 @@ for (const failing of [false, true]) {
         async dropSession() {
           network.breakLinks(server);
         },
+        async freeze() {
+          network.freeze(server, true);
+        },
+        async thaw() {
+          network.freeze(server, false);
+        },
+        async configure(group, key, value) {
+          const name = { tenant: "", group, dataId: key };
+          if (value === undefined) network.ask(server, "ConfigRemoveRequest", name);
+          else network.ask(server, "ConfigPublishRequest", { ...name, content: value, casMd5: "" });
+        },
         async wipeMapping(serviceInterface) {
           network.ask(server, "ConfigRemoveRequest", { tenant: "", group: "mapping", dataId: serviceInterface });
         },
@@ -66,7 +81,15 @@ for (const failing of [false, true]) {
 }
 
 registryContract("Nacos client on the embedded registry's sockets", {
-  capabilities: ["metadata-report", "restart", "drop-session"],
+  capabilities: [
+    "metadata-report",
+    "restart",
+    "drop-session",
+    "interfaces",
+    "interface-wildcards",
+    "configuration",
+    "names",
+  ],
   quietMs: 400,
   async create(): Promise<RegistryHarness> {
     const runtime = createRuntime();
@@ -75,7 +98,9 @@ registryContract("Nacos client on the embedded registry's sockets", {
     const { port } = host;
     const config = nacosConfig({ servers: [{ host: "127.0.0.1", grpcPort: port }] });
     const opened: Registry[] = [];
-    const restart = async (): Promise<void> => {
+    let restarting = Promise.resolve();
+    const restart = (): Promise<void> => (restarting = restarting.then(restartOnce));
+    const restartOnce = async (): Promise<void> => {
       await host.close();
       host = await HostServer.start(env, { port, pid: process.pid, startingMs: 0 });
     };
@@ -92,6 +117,13 @@ registryContract("Nacos client on the embedded registry's sockets", {
       },
       restart,
       dropSession: restart,
+      async configure(group, key, value) {
+        const name = { tenant: "", group, dataId: key };
+        const type = value === undefined ? "ConfigRemoveRequest" : "ConfigPublishRequest";
+        host.host.connected("admin");
+        host.host.received("admin", { type: "ConnectionSetupRequest", headers: {}, body: {} });
+        host.host.request("admin", { type, body: { ...name, content: value ?? "", casMd5: "" } });
+      },
     };
   },
 });

@@ -33,6 +33,16 @@ export interface SessionLink {
   request(type: string, body: object): Promise<JsonObject>;
 }
 
+/** A push that lists instances: whoever reads it does so in his own time. */
+export interface ListPush {
+  readonly type: string;
+  /** JSON. */
+  readonly raw: Uint8Array;
+  acknowledge(requestId: string): void;
+  /** It makes no sense: ends the session. */
+  refuse(error: Error): void;
+}
+
 export interface SessionOptions {
   readonly transport: Transport;
   readonly servers: readonly ServerAddress[];
@@ -67,6 +77,8 @@ export interface SessionCounters {
 const GOOD_SESSION_MS = 5_000;
 const CLOSE_BOUND_MS = 1_000;
 
+const LONGEST_REFUSAL_BYTES = 16 * 1024;
+
 /** Keeps the process alive while a session is being made: whoever waits for it has no other handle yet. */
 const HOLD_MS = 15_000;
 
@@ -100,6 +112,7 @@ export class NacosSession {
   readonly #state: WatchedCell<SessionState>;
   readonly #observers: SessionObserver[] = [];
   readonly #pushHandlers = new Map<string, (body: JsonObject) => void>();
+  #onListPush: ((push: ListPush) => void) | undefined;
   readonly #closing = new AbortController();
   #current: Current | undefined;
   #epoch = 0;
@@ -152,6 +165,11 @@ export class NacosSession {
     this.#pushHandlers.set(type, handler);
   }
 
+  /** Pushes that list instances; acknowledged by the handler. */
+  onListPush(handler: (push: ListPush) => void): void {
+    this.#onListPush = handler;
+  }
+
   start(): void {
     this.#ended ??= this.#runtime.detached(() => this.#run());
   }
@@ -161,6 +179,15 @@ export class NacosSession {
    * what went wrong on the connection otherwise. A 403 is tried once more after a new login.
    */
   async request(type: string, body: object, signal?: AbortSignal): Promise<JsonObject> {
+    return (await this.#request(type, body, signal)).body;
+  }
+
+  /** As `request`, for an answer that lists instances: its `raw` is not parsed, and when it is long its status is not checked. */
+  requestList(type: string, body: object, signal?: AbortSignal): Promise<Envelope> {
+    return this.#request(type, body, signal);
+  }
+
+  async #request(type: string, body: object, signal: AbortSignal | undefined): Promise<Envelope> {
     const current = this.#current;
     if (current === undefined) throw this.unavailable();
     const used = this.#headers();
@@ -309,7 +336,10 @@ export class NacosSession {
       setupAck,
       signal,
     });
-    await options.established?.({ server, request: (type, body) => this.#ask(link, type, body, signal) }, signal);
+    await options.established?.(
+      { server, request: async (type, body) => (await this.#ask(link, type, body, signal)).body },
+      signal,
+    );
     return connectionId;
   }
 
@@ -337,19 +367,25 @@ export class NacosSession {
     // What an ended connection still had in its buffers is of no use to its successor.
     if (link === undefined || (current !== undefined && current.link !== link)) return;
     this.counters.pushes += 1;
-    const { type, body } = message;
+    const { type } = message;
     current?.health.touch();
+    const acknowledge = (requestId: string): void => {
+      const ack = { resultCode: 200, errorCode: 0, success: true, requestId };
+      link.send(type.replace(/Request$/, "Response"), ack, this.#headers());
+    };
+    if (message.raw !== undefined && this.#onListPush !== undefined) {
+      this.#onListPush({ type, raw: message.raw, acknowledge, refuse: (error) => link.destroy(error) });
+      return;
+    }
+    const { body } = message;
     if (type === StreamType.connectReset) this.#preferred = resetTarget(body);
     this.#pushHandlers.get(type)?.(body);
-    if (ACKNOWLEDGED.has(type)) {
-      const ack = { resultCode: 200, errorCode: 0, success: true, requestId: asString(body.requestId) };
-      link.send(type.replace(/Request$/, "Response"), ack, this.#headers());
-    }
+    if (ACKNOWLEDGED.has(type)) acknowledge(asString(body.requestId));
     if (type === StreamType.setupAck) acknowledged();
     if (type === StreamType.connectReset) void link.close();
   }
 
-  async #ask(link: Link, type: string, body: object, signal?: AbortSignal): Promise<JsonObject> {
+  async #ask(link: Link, type: string, body: object, signal?: AbortSignal): Promise<Envelope> {
     this.counters.requests += 1;
     try {
       const answer = await link.request(
@@ -358,8 +394,10 @@ export class NacosSession {
         { headers: this.#headers(), timeoutMs: this.#options.timeoutMs, ...(signal === undefined ? {} : { signal }) },
       );
       if (this.#current?.link === link) this.#current.health.touch();
+      // A refusal is short. A long list is read in small steps, its status with it.
+      if ((answer.raw?.length ?? 0) > LONGEST_REFUSAL_BYTES) return answer;
       const status = readStatus(answer.body);
-      if (status.success && answer.type !== ERROR_RESPONSE) return answer.body;
+      if (status.success && answer.type !== ERROR_RESPONSE) return answer;
       const refusal = new NacosError(type, status);
       if (refusal.unregistered) link.destroy(refusal);
       throw refusal;

@@ -283,3 +283,102 @@ test("a sink that throws is reported and harms nobody", async () => {
   assert.match(String(bench.reports.splice(0)), /mine/);
   await bench.end();
 });
+
+const many = (count: number, weight = 1): unknown[] =>
+  Array.from({ length: count }, (_, n) => ({ ip: `10.0.${n >> 8}.${n & 255}`, port: 1, weight, metadata: { n } }));
+const long = (lastRefTime: number, hosts: unknown[], name = "shop"): Record<string, unknown> => ({
+  requestId: String(lastRefTime),
+  serviceInfo: { name, groupName: "DEFAULT_GROUP", lastRefTime, hosts, checksum: String(lastRefTime) },
+});
+
+interface Counters {
+  readonly [name: string]: number;
+}
+
+function countersOf(registry: { inspect(): unknown }): Counters {
+  return { ...(registry.inspect() as { subscriptions: { counters: Counters } }).subscriptions.counters };
+}
+
+/** Calls `fn` whenever somebody asks for another turn. */
+function onTurn(bench: RegistryBench, fn: () => void): void {
+  const nextTurn = bench.clock.nextTurn.bind(bench.clock);
+  bench.clock.nextTurn = (then) => {
+    fn();
+    return nextTurn(then);
+  };
+}
+
+test("a list of thousands is read over several turns, and what comes meanwhile after it, in order", async () => {
+  const { bench, consumer, events } = await watching();
+  const now = bench.clock.wallTime();
+  const turns: number[] = [];
+  const first = events.length;
+  bench.network.push(bench.server, "NotifySubscriberRequest", long(now + 10, many(9_000, 50)));
+  bench.network.push(bench.server, "NotifySubscriberRequest", long(now + 11, many(9_001, 60)));
+  bench.network.push(bench.server, "NotifySubscriberRequest", long(now + 9, many(3)));
+  onTurn(bench, () => void turns.push(events.length - first));
+  await bench.clock.advance(20);
+  const lists = events.slice(first).map((event) => (event.kind === "instances" ? event.instances.length : event.kind));
+  assert.deepEqual(lists, [9_000, 9_001]);
+  assert.ok(turns.filter((count) => count === 0).length >= 4, `${turns.join()}: turns before the first was read`);
+  const { parsed, outdated } = countersOf(consumer);
+  assert.deepEqual([parsed, outdated], [18_001, 1], "the hosts of the outdated list were not looked at");
+  await bench.end();
+});
+
+test("an identical push is not parsed, however long; the server's stamps do not count", async () => {
+  const { bench, consumer, events } = await watching();
+  const now = bench.clock.wallTime();
+  bench.network.push(bench.server, "NotifySubscriberRequest", long(now + 10, many(3_000)));
+  await bench.clock.advance(20);
+  const before = countersOf(consumer);
+  const { length } = events;
+  for (let n = 11; n < 16; n++) {
+    bench.network.push(bench.server, "NotifySubscriberRequest", long(now + n, many(3_000)));
+    await bench.clock.advance(20);
+  }
+  const after = countersOf(consumer);
+  assert.equal((after.identical ?? 0) - (before.identical ?? 0), 5);
+  assert.deepEqual([after.parsed, after.reused, after.whole], [before.parsed, before.reused, before.whole]);
+  assert.equal(events.length, length);
+  bench.network.push(bench.server, "NotifySubscriberRequest", long(now + 12, many(1)));
+  await bench.clock.advance(20);
+  assert.equal(events.length, length, "an identical push renews the stamp: what is older than it is outdated");
+  await bench.end();
+});
+
+for (const what of ["disposed", "the session is lost"]) {
+  test(`a list that is being read when its watch is ${what}, is told to nobody`, async () => {
+    const { bench, events, handle } = await watching();
+    bench.network.push(bench.server, "NotifySubscriberRequest", long(bench.clock.wallTime() + 10, many(9_000)));
+    let done: unknown;
+    const first = events.length;
+    let turns = 0;
+    onTurn(bench, () => {
+      if (++turns !== 3) return;
+      assert.equal(events.length, first, "it is being read");
+      if (what === "disposed") done = handle[Symbol.asyncDispose]();
+      else bench.network.breakLinks(bench.server);
+    });
+    await bench.clock.advance(100);
+    await done;
+    assert.ok(turns > 3, `${turns} turns`);
+    const lists = events.slice(first).filter((event) => event.kind === "instances" && event.instances.length > 0);
+    assert.deepEqual(lists, []);
+    await bench.end();
+  });
+}
+
+test("a push that is no JSON ends the session; the next one begins afresh", async () => {
+  const { bench, events } = await watching();
+  let broken = true;
+  bench.network.mangle = (type, bytes) => (broken && type === "NotifySubscriberRequest" ? bytes.slice(0, -3) : bytes);
+  bench.network.push(bench.server, "NotifySubscriberRequest", long(bench.clock.wallTime() + 10, many(3)));
+  await bench.clock.advance(50);
+  const error = events.find((event) => event.kind === "error");
+  assert.match(error?.kind === "error" ? error.error.message : "", /NotifySubscriberRequest: the body is not JSON/);
+  broken = false;
+  await bench.clock.advance(15_000);
+  assert.equal(events.at(-1)?.kind, "instances");
+  await bench.end();
+});

@@ -1,11 +1,16 @@
 import { type BackoffOptions, type KeyStatus, Reconciler, type Runtime, type Timer } from "@dubhe/concurrency";
-import type { Instance, InstancesEvent, InstancesWatch, MalformedInstance } from "@dubhe/discovery";
-import { toError } from "./errors.js";
+import type { InstancesEvent, InstancesWatch } from "@dubhe/discovery";
+import { isInterfaceService } from "./dubbo-names.js";
+import { NacosError, toError } from "./errors.js";
 import type { NacosEventListener } from "./events.js";
-import { applicationOf, fingerprint, readServiceInfo, type ServiceSnapshot } from "./instance-codec.js";
+import { applicationOf } from "./instance-codec.js";
+import { type InstanceList, type ListCounters, lastRefTimeOf, readList, type WantedList } from "./instance-list.js";
 import { asObject, asString, type JsonObject } from "./json.js";
-import { RequestType, StreamType } from "./messages.js";
-import type { NacosSession, SessionObserver } from "./session.js";
+import { ListQueue } from "./list-queue.js";
+import { RequestType, readStatus } from "./messages.js";
+import type { Envelope } from "./payload.js";
+import { providerIdentity } from "./provider-codec.js";
+import type { ListPush, NacosSession, SessionObserver } from "./session.js";
 
 export interface SubscriptionCounters {
   /** Lists that the server sent, as answers and as pushes. */
@@ -20,18 +25,36 @@ export interface SubscriptionCounters {
   repaired: number;
 }
 
+interface Counters extends SubscriptionCounters, ListCounters {}
+
 export interface NamingScope {
   readonly namespace: string;
   readonly group: string;
+  /** Of the applications. Default: `group`. */
+  readonly applicationGroup?: string;
+}
+
+/** How a request names a service. */
+export function serviceScope(
+  { namespace, group, applicationGroup = group }: NamingScope,
+  service: string,
+): ServiceScope {
+  const groupName = isInterfaceService(service) ? group : applicationGroup;
+  return { module: "naming", namespace, groupName, serviceName: service };
+}
+
+interface ServiceScope {
+  readonly module: string;
+  readonly namespace: string;
+  readonly groupName: string;
+  readonly serviceName: string;
 }
 
 /** What is held of an application, from one session. */
 interface Held {
   readonly epoch: number;
   readonly lastRefTime: number;
-  readonly fingerprint: string;
-  readonly instances: readonly Instance[];
-  readonly malformed: readonly MalformedInstance[];
+  readonly list: InstanceList;
 }
 
 interface Subscription {
@@ -49,6 +72,19 @@ interface Subscription {
 
 type Source = "answer" | "push" | "refresh" | "repair";
 
+interface Reading {
+  readonly type: string;
+  readonly raw: Uint8Array;
+  readonly epoch: number;
+  readonly source: Source;
+  /** The subscription that a `serviceInfo` belongs to. */
+  find(info: JsonObject): Subscription | undefined;
+  /** The message without its hosts has come; throws to refuse it. */
+  check(message: JsonObject, hasList: boolean): void;
+}
+
+const NO_BYTES = new Uint8Array();
+
 /**
  * Asks for everything once a minute, against a lost push: a server answers queries from a cache that a push refreshes
  * later, stamped with the time of the answer, so that the newer stamp is not always the newer list.
@@ -64,14 +100,18 @@ const CONCURRENCY = 64;
  * replace it. Lists are ordered by the server's `lastRefTime` within a session; the first of a new session always counts.
  */
 export class Subscriptions implements SessionObserver {
-  readonly counters: SubscriptionCounters = {
+  readonly counters: Counters = {
     received: 0,
     outdated: 0,
     identical: 0,
     delivered: 0,
     errors: 0,
     repaired: 0,
+    parsed: 0,
+    reused: 0,
+    whole: 0,
   };
+  readonly #queue: ListQueue;
   readonly #runtime: Runtime;
   readonly #session: NacosSession;
   readonly #scope: NamingScope;
@@ -86,6 +126,7 @@ export class Subscriptions implements SessionObserver {
     this.#session = session;
     this.#scope = scope;
     this.#onEvent = onEvent;
+    this.#queue = new ListQueue(runtime);
     this.#wanted = new Reconciler<string, Subscription>(runtime, {
       apply: (application, subscription, { signal, epoch }) => this.#apply(application, subscription, signal, epoch),
       onError: (application, error) => this.#failed(application, toError(error)),
@@ -93,7 +134,7 @@ export class Subscriptions implements SessionObserver {
       backoff: RETRY_BACKOFF,
       concurrency: CONCURRENCY,
     });
-    session.onPush(StreamType.notifySubscriber, (body) => this.#pushed(asObject(body.serviceInfo)));
+    session.onListPush((push) => this.#pushed(push));
     session.addObserver(this);
   }
 
@@ -138,8 +179,8 @@ export class Subscriptions implements SessionObserver {
       application,
       state: describeStatus(this.#wanted.status(application)),
       epoch: held?.epoch,
-      instances: held?.instances.length,
-      malformed: held?.malformed.length,
+      instances: held?.list.instances.length,
+      malformed: held?.list.malformed.length,
       lastRefTime: held?.lastRefTime,
       refreshing,
     }));
@@ -162,53 +203,94 @@ export class Subscriptions implements SessionObserver {
     epoch: number,
   ): Promise<void> {
     const body = { ...this.#service(application), subscribe: subscription !== undefined, clusters: "" };
-    const answer = await this.#session.request(RequestType.subscribeService, body, signal);
-    if (subscription !== undefined) this.#received(subscription, listOf(answer), epoch, "answer");
+    if (subscription === undefined) await this.#session.request(RequestType.subscribeService, body, signal);
+    else
+      await this.#answered(
+        subscription,
+        await this.#session.requestList(RequestType.subscribeService, body, signal),
+        epoch,
+        "answer",
+      );
   }
 
-  #pushed(info: JsonObject): void {
-    if (asString(info.groupName, this.#scope.group) !== this.#scope.group) return;
-    const subscription = this.#subscriptions.get(applicationOf(asString(info.name)));
-    if (subscription !== undefined && Array.isArray(info.hosts))
-      this.#received(subscription, info, this.#session.epoch, "push");
+  #pushed({ type, raw, acknowledge, refuse }: ListPush): void {
+    const find = (info: JsonObject): Subscription | undefined => {
+      const name = applicationOf(asString(info.name));
+      const { groupName } = serviceScope(this.#scope, name);
+      return asString(info.groupName, groupName) === groupName ? this.#subscriptions.get(name) : undefined;
+    };
+    // A push without a list says nothing.
+    const check = (message: JsonObject): void => acknowledge(asString(message.requestId));
+    const steps = this.#read({ type, raw, epoch: this.#session.epoch, source: "push", find, check });
+    void this.#queue.run(steps).catch((error: unknown) => refuse(toError(error)));
   }
 
-  #received(subscription: Subscription, info: JsonObject, epoch: number, source: Source): void {
-    if (subscription.disposed || epoch !== this.#session.epoch) return;
-    this.counters.received += 1;
-    const snapshot = readServiceInfo(info, subscription.application);
-    const before = subscription.held?.epoch === epoch ? subscription.held : undefined;
-    const lastRefTime = snapshot.lastRefTime ?? before?.lastRefTime ?? 0;
-    if (before !== undefined && lastRefTime < before.lastRefTime) {
+  #answered(subscription: Subscription, answer: Envelope, epoch: number, source: Source): Promise<void> {
+    const { type, raw = NO_BYTES } = answer;
+    const check = (message: JsonObject, hasList: boolean): void => {
+      const status = readStatus(message);
+      if (!status.success) throw new NacosError(type, status);
+      // An answer that names no list is no empty list: a server says `hosts: []` when there is nobody.
+      if (!hasList) throw new Error("the server answered without a list of instances");
+    };
+    return this.#queue.run(this.#read({ type, raw, epoch, source, find: () => subscription, check }));
+  }
+
+  /** Several turns may pass between two steps; messages are read one after the other, in the order in which they came. */
+  *#read({ type, raw, epoch, source, find, check }: Reading): Generator<void, void> {
+    let subscription: Subscription | undefined;
+    let lastRefTime = 0;
+    const open = (message: JsonObject, hasList: boolean): WantedList | undefined => {
+      check(message, hasList);
+      const info = asObject(message.serviceInfo);
+      subscription = find(info);
+      if (subscription === undefined || !hasList || !this.#isCurrent(subscription, epoch)) return undefined;
+      this.counters.received += 1;
+      const { held } = subscription;
+      const before = held?.epoch === epoch ? held : undefined;
+      lastRefTime = lastRefTimeOf(info) ?? before?.lastRefTime ?? 0;
+      if (before === undefined || lastRefTime >= before.lastRefTime)
+        return wantedList(subscription.application, held?.list);
       this.counters.outdated += 1;
-      this.#tell(subscription, snapshot, epoch, source, "outdated");
+      this.#tell(subscription, undefined, epoch, source, "outdated");
       if (source === "refresh") this.#deliver(subscription, before);
-      return;
-    }
-    const held: Held = { ...snapshot, epoch, lastRefTime, fingerprint: fingerprint(snapshot) };
+      return undefined;
+    };
+    const list = yield* readList(type, raw, { heldFor: (info) => find(info)?.held?.list, open }, this.counters);
+    if (list !== undefined && subscription !== undefined && this.#isCurrent(subscription, epoch))
+      this.#received(subscription, { epoch, lastRefTime, list }, source);
+  }
+
+  #isCurrent(subscription: Subscription, epoch: number): boolean {
+    return !subscription.disposed && this.#session.up && epoch === this.#session.epoch;
+  }
+
+  #received(subscription: Subscription, held: Held, source: Source): void {
+    const before = subscription.held;
     subscription.held = held;
-    const identical = before?.fingerprint === held.fingerprint;
+    const identical = before?.epoch === held.epoch && before.list.instances === held.list.instances;
     if (identical) this.counters.identical += 1;
     else if (source === "repair") this.counters.repaired += 1;
-    this.#tell(subscription, snapshot, epoch, source, identical ? "identical" : "applied");
+    this.#tell(subscription, held.list, held.epoch, source, identical ? "identical" : "applied");
     // After an error the same list is news: that it can be read again.
     if (!identical || source === "refresh" || subscription.lastError !== undefined) this.#deliver(subscription, held);
   }
 
   #tell(
     { application }: Subscription,
-    { instances, malformed }: ServiceSnapshot,
+    list: InstanceList | undefined,
     epoch: number,
     source: Source,
     verdict: "applied" | "identical" | "outdated",
   ): void {
     if (this.#onEvent === undefined) return;
-    const counts = { instances: instances.length, malformed: malformed.length };
+    const counts = { instances: list?.instances.length ?? 0, malformed: list?.malformed.length ?? 0 };
     this.#onEvent({ kind: "list", application, epoch, source, verdict, ...counts });
   }
 
-  #deliver(subscription: Subscription, { epoch, lastRefTime, instances, malformed }: Held): void {
+  #deliver(subscription: Subscription, { epoch, lastRefTime, list }: Held): void {
     if (subscription.disposed) return;
+    const { instances, malformed } = list;
     subscription.delivered = true;
     subscription.refreshing = false;
     subscription.lastError = undefined;
@@ -255,8 +337,8 @@ export class Subscriptions implements SessionObserver {
     const { epoch } = this.#session;
     const body = { ...this.#service(subscription.application), cluster: "", healthyOnly: false, udpPort: 0 };
     try {
-      const answer = await this.#session.request(RequestType.serviceQuery, body, this.#session.lost);
-      this.#received(subscription, listOf(answer), epoch, source);
+      const answer = await this.#session.requestList(RequestType.serviceQuery, body, this.#session.lost);
+      await this.#answered(subscription, answer, epoch, source);
     } catch (error) {
       if (source === "refresh" && subscription.refreshing) this.#deliverError(subscription, toError(error));
     }
@@ -287,16 +369,13 @@ export class Subscriptions implements SessionObserver {
   }
 
   #service(application: string): object {
-    const { namespace, group } = this.#scope;
-    return { module: "naming", namespace, groupName: group, serviceName: application };
+    return serviceScope(this.#scope, application);
   }
 }
 
-/** An answer that names no list is no empty list: a server says `hosts: []` when there is nobody. */
-function listOf(answer: JsonObject): JsonObject {
-  const info = asObject(answer.serviceInfo);
-  if (!Array.isArray(info.hosts)) throw new Error("the server answered without a list of instances");
-  return info;
+/** An address may have a provider of an interface for each protocol. */
+function wantedList(application: string, held: InstanceList | undefined): WantedList {
+  return isInterfaceService(application) ? { application, held, identity: providerIdentity } : { application, held };
 }
 
 /** For `inspect()`. */

@@ -1,1 +1,2 @@
-export {};
+export { parseZookeeperUrl, type ZookeeperConfig, type ZookeeperTlsOptions, zookeeperId } from "./config.js";
+export { ZookeeperConfigError } from "./errors.js";

@@ -1,6 +1,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { type MessageCodec, messageCodec } from "./codec/message-codec.js";
+import type { DescribedService, MethodDescription } from "./described-service.js";
 
 export type MethodKind = "unary" | "server_streaming" | "client_streaming" | "bidi_streaming";
 
@@ -19,13 +20,17 @@ export interface MethodInfo {
   readonly responseStream: boolean;
   readonly request: MessageCodec;
   readonly response: MessageCodec;
-  readonly desc: DescMethod;
+  /** Of protobuf. */
+  readonly desc: DescMethod | undefined;
+  /** Of a method that is not protobuf's. */
+  readonly description: MethodDescription | undefined;
 }
 
 const services = new WeakMap<DescService, readonly MethodInfo[]>();
 
-/** The methods of a protobuf-es service, made once. */
-export function methodsOf(service: DescService): readonly MethodInfo[] {
+/** The methods of a service, made once. */
+export function methodsOf(service: DescService | DescribedService): readonly MethodInfo[] {
+  if (service.kind === "described") return service.methods;
   let methods = services.get(service);
   if (methods === undefined) {
     methods = service.methods.map((desc) => describe(service, desc));
@@ -36,7 +41,7 @@ export function methodsOf(service: DescService): readonly MethodInfo[] {
 
 /** Declared so in the .proto file (`option idempotency_level = NO_SIDE_EFFECTS`): such a method may be called by HTTP GET. */
 export function hasNoSideEffects(method: MethodInfo): boolean {
-  return method.kind === "unary" && method.desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+  return method.kind === "unary" && method.desc?.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
 function describe(service: DescService, desc: DescMethod): MethodInfo {
@@ -52,5 +57,6 @@ function describe(service: DescService, desc: DescMethod): MethodInfo {
     request: messageCodec(desc.input),
     response: messageCodec(desc.output),
     desc,
+    description: undefined,
   });
 }

@@ -22,6 +22,8 @@ export interface FakeEndpoint {
   readonly enabled?: boolean;
   readonly revision?: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Where else the address is known. */
+  readonly others?: readonly FakeEndpoint[];
 }
 
 /** Makes what discovery would have found. */
@@ -50,6 +52,7 @@ export function resolvedEndpoint(fake: FakeEndpoint): ResolvedEndpoint {
     weight: instance.weight,
     tag: "",
     revision: fake.revision ?? "r1",
+    ...(fake.others === undefined ? undefined : { others: fake.others.map(resolvedEndpoint) }),
   };
 }
 

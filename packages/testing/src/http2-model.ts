@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { HeaderTemplate, type Stream } from "@dubhe/http2";
 import { FrameScript } from "./frame-script.js";
+import { linesOf, type ModelCall, type ModelStep, STREAMS, WINDOW } from "./http2-model-frames.js";
+import { Http2StreamModel, type ModelStream, type Role, type Verdict } from "./http2-model-streams.js";
 
 /*
  * A small model of RFC 9113, and one side of a connection run beside it: stream states (§5.1), windows (§6.9), GOAWAY
@@ -9,9 +11,6 @@ import { FrameScript } from "./frame-script.js";
  * how much could be sent and was.
  */
 
-const WINDOW = 65_535;
-export const MAX_WINDOW = 0x7fff_ffff;
-const STREAMS = 3;
 const OPTIONS = {
   initialWindowSize: WINDOW,
   connectionWindowSize: WINDOW,
@@ -23,88 +22,16 @@ const REQUEST = new HeaderTemplate([":method", "POST", ":scheme", "http", ":path
 const OK = new HeaderTemplate([":status", "200"]);
 const TRAILERS = new HeaderTemplate(["x", "1"]);
 
-type Role = "client" | "server";
-
-/** A frame of the peer. `which` chooses among the streams that there are when it comes: see `streamOf`. */
-export type ModelFrame =
-  | { readonly type: "HEADERS"; readonly which: number; readonly block: BlockName | "natural"; readonly end: boolean }
-  | {
-      readonly type: "DATA";
-      readonly which: number;
-      readonly size: number;
-      readonly padding: number;
-      readonly end: boolean;
-    }
-  | { readonly type: "RST_STREAM"; readonly which: number; readonly code: string }
-  | { readonly type: "WINDOW_UPDATE"; readonly which: number; readonly increment: number }
-  | { readonly type: "SETTINGS"; readonly setting: string; readonly value: number }
-  | { readonly type: "GOAWAY"; readonly last: number }
-  | { readonly type: "PING ACK" | "PING" | "SETTINGS ACK" | "PRIORITY" | "UNKNOWN" }
-  /** Never right; with the codes that the RFC gives to it. */
-  | { readonly type: "WRONG"; readonly line: string; readonly code: string };
-
-/** A call of the layer above, on one of the last streams. */
-export type ModelCall = { readonly call: string; readonly target: number; readonly size: number };
-export type ModelStep = ModelFrame | ModelCall;
-
-/** Header blocks that a peer sends, right or wrong where they come. */
-export const modelBlocks = {
-  request: ":method=POST :scheme=http :path=/",
-  sized: ":method=POST :scheme=http :path=/ content-length=5",
-  response: ":status=200",
-  continue: ":status=100",
-  trailers: "x=1",
-  upper: "X=1",
-};
-
-type BlockName = keyof typeof modelBlocks;
-
-/** §5.1, with the windows of §6.9. `idle` = our headers, or the peer's, have not come. */
-interface ModelStream {
-  local: "idle" | "open" | "ending" | "ended";
-  remote: "headers" | "body" | "ended";
-  /** What we may send, and what waits to be sent. */
-  sendWindow: number;
-  waiting: number;
-  /** What the peer may send; given to the application and not consumed. */
-  receiveWindow: number;
-  unread: number;
-  /** Consumed, or padding, and not yet given back to the peer. */
-  credit: number;
-  /** Of content-length; -1 = not given. */
-  promised: number;
-}
-
-/** Nothing; or an error of the stream, or of the connection, with the codes allowed. */
-type Verdict = undefined | { readonly fault: "stream" | "connection"; readonly codes: readonly string[] };
-const streamFault = (...codes: string[]): Verdict => ({ fault: "stream", codes });
-const connectionFault = (...codes: string[]): Verdict => ({ fault: "connection", codes });
-
 /** Makes a connection and is told what happens to it; `run` throws where the two differ. */
-export class Http2Model {
-  private readonly role: Role;
+export class Http2Model extends Http2StreamModel {
   private readonly script: FrameScript;
   private readonly handles: Stream[] = [];
-  private readonly open = new Map<number, ModelStream>();
-  /** Streams that we reset while the peer could still send. */
-  private readonly forgotten = new Set<number>();
-  private nextId = 1;
-  private lastPeerId = 0;
-  private acceptUpTo = MAX_WINDOW;
-  private state: "open" | "announced" | "final" | "closed" = "open";
-  private sendWindow = WINDOW;
-  private receiveWindow = WINDOW;
-  private peerInitial = WINDOW;
-  private peerStreams = Infinity;
   private pings: number[] = [];
   private pongs = 0;
   private pingsAsked = 0;
-  /** What this step must bring, in order: callbacks, by stream and of the connection. */
-  private expected: string[] = [];
-  private opened = 0;
 
   constructor(role: Role, seed: number) {
-    this.role = role;
+    super(role);
     this.script = new FrameScript({
       role,
       seed,
@@ -124,6 +51,8 @@ export class Http2Model {
     const streamId = "which" in step ? this.streamOf(step) : 0;
     if (streamId === undefined) return;
     const frame = step.type === "HEADERS" && step.block === "natural" ? this.natural(step, streamId) : step;
+    this.script.receive(...linesOf(frame, streamId, this.pings));
+    if (frame.type === "PING ACK") this.pings = [];
     this.compare(this.receives(frame, streamId), streamId);
   }
 
@@ -137,200 +66,6 @@ export class Http2Model {
     const { counters } = this.script.connection;
     assert.equal(counters.streamsOpened, this.opened);
     assert.equal(counters.streamsClosed, this.opened);
-  }
-
-  // ---- the peer's frames
-
-  /**
-   * Below 0 the connection; 0 to 6 an open stream on which the peer may send, 7 to 9 any open one, and from 4 on a new one for
-   * HEADERS to a server; undefined if there is none. Above that a wrong one.
-   */
-  private streamOf({ type, which }: { readonly type: string; readonly which: number }): number | undefined {
-    const newest = this.role === "server" ? this.lastPeerId : Math.max(1, this.nextId - 2);
-    if (which < 0) return 0;
-    if (which > 9) return [1, 3, newest + 4, 2, newest][which % 5]!;
-    const open = this.ids().filter((streamId) => {
-      const { remote } = this.open.get(streamId)!;
-      return which > 6 || remote === "body" || (remote === "headers" && type !== "DATA");
-    });
-    if (type === "HEADERS" && this.role === "server" && (which > 3 || open.length === 0)) {
-      return this.lastPeerId + 1 + (this.lastPeerId & 1);
-    }
-    return open[which % Math.max(1, open.length)];
-  }
-
-  /** The block that fits the stream. */
-  private natural(step: ModelFrame & { readonly type: "HEADERS" }, streamId: number): ModelFrame {
-    const stream = this.open.get(streamId);
-    if (stream?.remote === "body") return { ...step, block: "trailers", end: true };
-    return { ...step, block: this.role === "server" ? "request" : "response" };
-  }
-
-  private receives(step: ModelFrame, streamId: number): Verdict {
-    this.script.receive(...this.linesOf(step, streamId));
-    if (this.state === "closed") return undefined;
-    switch (step.type) {
-      case "HEADERS":
-        return this.onHeaders(streamId, step.block as BlockName, step.end);
-      case "DATA":
-        return this.onData(streamId, step.size, step.padding, step.end);
-      case "RST_STREAM": {
-        if (streamId === 0 || this.isIdle(streamId)) return connectionFault("PROTOCOL_ERROR");
-        const unanswered = step.code === "REFUSED_STREAM" ? "no" : "maybe";
-        if (this.open.has(streamId)) this.close(streamId, `reset by peer ${step.code}`, unanswered);
-        return undefined;
-      }
-      case "WINDOW_UPDATE":
-        return this.onWindowUpdate(streamId, step.increment);
-      case "SETTINGS":
-        return this.onSettings(step.setting, step.value);
-      case "GOAWAY":
-        return this.onGoaway(step.last);
-      case "WRONG":
-        return connectionFault(step.code);
-      case "PING ACK":
-        // The answer to the PING that goes with an announced GOAWAY: the last one may follow.
-        if (this.state === "announced") this.goFinal();
-        return undefined;
-      default:
-        return undefined;
-    }
-  }
-
-  private linesOf(step: ModelFrame, streamId: number): string[] {
-    switch (step.type) {
-      case "HEADERS":
-        return [`HEADERS ${streamId} ${step.end ? "END_STREAM" : ""} ${modelBlocks[step.block as BlockName]}`];
-      case "DATA": {
-        const padding = step.padding < 0 ? "" : `pad=${step.padding}`;
-        return [`DATA ${streamId} ${step.end ? "END_STREAM" : ""} ${padding} *${step.size}`];
-      }
-      case "RST_STREAM":
-        return [`RST_STREAM ${streamId} ${step.code}`];
-      case "WINDOW_UPDATE":
-        return [`WINDOW_UPDATE ${streamId} ${step.increment}`];
-      case "SETTINGS":
-        return [`SETTINGS ${step.setting}=${step.value}`];
-      case "GOAWAY":
-        return [`GOAWAY ${step.last} NO_ERROR`];
-      case "PING ACK": {
-        const numbers = this.pings;
-        this.pings = [];
-        return numbers.map((number) => `PING ACK ${number}`);
-      }
-      case "PRIORITY":
-        return ["PRIORITY 3 on=1"];
-      case "UNKNOWN":
-        return ["0x77 1 hex=00"];
-      case "WRONG":
-        return [step.line];
-      default:
-        return [step.type];
-    }
-  }
-
-  private onHeaders(streamId: number, block: BlockName, end: boolean): Verdict {
-    if (streamId === 0) return connectionFault("PROTOCOL_ERROR");
-    const stream = this.open.get(streamId);
-    if (stream !== undefined) {
-      if (stream.remote === "ended") return streamFault("STREAM_CLOSED");
-      if (stream.remote === "headers") return this.onResponse(streamId, stream, block, end);
-      if (block !== "trailers" || !end || stream.promised > 0) return streamFault("PROTOCOL_ERROR");
-      this.expected.push(`${streamId} trailers`);
-      this.peerEnded(streamId, stream);
-      return undefined;
-    }
-    if (this.role === "server" && streamId % 2 === 1 && streamId > this.lastPeerId) {
-      return this.onRequest(streamId, block, end);
-    }
-    if (this.isIdle(streamId)) return connectionFault("PROTOCOL_ERROR");
-    // A client's stream that is over: the response was under way. A server's: only if we reset it, or our GOAWAY left it out.
-    if (this.role === "client" || this.mayBeLate(streamId)) return undefined;
-    return connectionFault("STREAM_CLOSED", "PROTOCOL_ERROR");
-  }
-
-  private onRequest(streamId: number, block: BlockName, end: boolean): Verdict {
-    this.lastPeerId = streamId;
-    if (streamId > this.acceptUpTo) return undefined;
-    if (block !== "request" && block !== "sized") return this.refused(streamId, end, "PROTOCOL_ERROR");
-    if (this.open.size >= STREAMS) return this.refused(streamId, end, "REFUSED_STREAM");
-    if (block === "sized" && end) return this.refused(streamId, end, "PROTOCOL_ERROR");
-    this.add(streamId, "idle", end ? "ended" : "body", block === "sized" ? 5 : -1);
-    this.expected.push(`${streamId} request${end ? " END" : ""}`);
-    return undefined;
-  }
-
-  private refused(streamId: number, end: boolean, code: string): Verdict {
-    if (!end) this.forgotten.add(streamId);
-    return streamFault(code);
-  }
-
-  private onResponse(streamId: number, stream: ModelStream, block: BlockName, end: boolean): Verdict {
-    if (block === "continue" && !end) return undefined;
-    if (block !== "response") return streamFault("PROTOCOL_ERROR");
-    stream.remote = "body";
-    this.expected.push(`${streamId} response${end ? " END" : ""}`);
-    if (end) this.peerEnded(streamId, stream);
-    return undefined;
-  }
-
-  private onData(streamId: number, size: number, padding: number, end: boolean): Verdict {
-    if (streamId === 0) return connectionFault("PROTOCOL_ERROR");
-    const total = size + (padding < 0 ? 0 : padding + 1);
-    this.receiveWindow -= total;
-    if (this.receiveWindow < 0) return connectionFault("FLOW_CONTROL_ERROR");
-    if (this.isIdle(streamId)) return connectionFault("PROTOCOL_ERROR");
-    const stream = this.open.get(streamId);
-    if (stream === undefined) return this.mayBeLate(streamId) ? undefined : streamFault("STREAM_CLOSED");
-    if (stream.remote === "headers") return streamFault("PROTOCOL_ERROR");
-    if (stream.remote === "ended") return streamFault("STREAM_CLOSED");
-    stream.receiveWindow -= total;
-    if (stream.receiveWindow < 0) return streamFault("FLOW_CONTROL_ERROR");
-    if (stream.promised >= 0) {
-      stream.promised -= size;
-      if (stream.promised < 0 || (end && stream.promised > 0)) return streamFault("PROTOCOL_ERROR");
-    }
-    stream.unread += size;
-    stream.credit += total - size;
-    this.expected.push(`${streamId} data ${size}${end ? " END" : ""}`);
-    if (end) this.peerEnded(streamId, stream);
-    return undefined;
-  }
-
-  private onWindowUpdate(streamId: number, increment: number): Verdict {
-    if (streamId === 0) {
-      if (increment === 0) return connectionFault("PROTOCOL_ERROR");
-      this.sendWindow += increment;
-      return this.sendWindow > MAX_WINDOW ? connectionFault("FLOW_CONTROL_ERROR") : undefined;
-    }
-    if (this.isIdle(streamId)) return connectionFault("PROTOCOL_ERROR");
-    const stream = this.open.get(streamId);
-    if (stream === undefined) return undefined;
-    if (increment === 0) return streamFault("PROTOCOL_ERROR");
-    stream.sendWindow += increment;
-    return stream.sendWindow > MAX_WINDOW ? streamFault("FLOW_CONTROL_ERROR") : undefined;
-  }
-
-  private onSettings(setting: string, value: number): Verdict {
-    if (setting === "ENABLE_PUSH" && value > (this.role === "client" ? 0 : 1)) return connectionFault("PROTOCOL_ERROR");
-    if (setting === "MAX_FRAME_SIZE" && value < 16_384) return connectionFault("PROTOCOL_ERROR");
-    if (setting === "MAX_CONCURRENT_STREAMS") this.peerStreams = value;
-    if (setting !== "INITIAL_WINDOW_SIZE") return undefined;
-    if (value > MAX_WINDOW) return connectionFault("FLOW_CONTROL_ERROR");
-    for (const stream of this.open.values()) stream.sendWindow += value - this.peerInitial;
-    this.peerInitial = value;
-    const overflow = [...this.open.values()].some((stream) => stream.sendWindow > MAX_WINDOW);
-    return overflow ? connectionFault("FLOW_CONTROL_ERROR") : undefined;
-  }
-
-  private onGoaway(last: number): Verdict {
-    this.expected.push(`draining ${last}`);
-    if (this.state === "open") this.state = "final";
-    if (this.role === "client") {
-      for (const streamId of this.ids()) if (streamId > last) this.close(streamId, "connection by peer NO_ERROR", "no");
-    }
-    this.closeIfDrained();
-    return undefined;
   }
 
   // ---- calls of the layer above
@@ -415,80 +150,6 @@ export class Http2Model {
     if (this.state === "closed") return;
     if (this.role === "client") this.goFinal();
     else if (this.state === "open") this.state = "announced";
-  }
-
-  private goFinal(): void {
-    if (this.state !== "final") this.acceptUpTo = this.lastPeerId;
-    this.state = "final";
-    this.closeIfDrained();
-  }
-
-  // ---- the state of things
-
-  private ids(): number[] {
-    return [...this.open.keys()];
-  }
-
-  private isIdle(streamId: number): boolean {
-    const ours = streamId % 2 === (this.role === "client" ? 1 : 0);
-    return ours ? this.role === "server" || streamId >= this.nextId : streamId > this.lastPeerId;
-  }
-
-  private mayBeLate(streamId: number): boolean {
-    return this.forgotten.has(streamId) || streamId > this.acceptUpTo;
-  }
-
-  private add(
-    streamId: number,
-    local: ModelStream["local"],
-    remote: ModelStream["remote"],
-    promised: ModelStream["promised"],
-  ): void {
-    this.opened++;
-    const stream = {
-      local,
-      remote,
-      sendWindow: this.peerInitial,
-      waiting: 0,
-      receiveWindow: WINDOW,
-      unread: 0,
-      credit: 0,
-      promised,
-    };
-    this.open.set(streamId, stream);
-  }
-
-  private peerEnded(streamId: number, stream: ModelStream): void {
-    stream.remote = "ended";
-    // A client has its response: the rest of the request is for nobody (§8.1).
-    if (this.role === "client" || stream.local === "ended") this.close(streamId, "complete", "yes");
-  }
-
-  private ended(streamId: number, stream: ModelStream): void {
-    stream.local = "ended";
-    if (this.role === "server" && stream.remote !== "ended") this.forgotten.add(streamId);
-    if (this.role === "server" || stream.remote === "ended") this.close(streamId, "complete", "yes");
-  }
-
-  private close(streamId: number, how: string, unanswered: "no" | "maybe" | "yes"): void {
-    const stream = this.open.get(streamId);
-    if (stream === undefined) return;
-    const processed = this.role === "server" || stream.remote !== "headers" ? "yes" : unanswered;
-    this.expected.push(`${streamId} ${how === "complete" ? how : `${how} processed=${processed}`}`);
-    this.open.delete(streamId);
-    this.closeIfDrained();
-  }
-
-  private closeIfDrained(): void {
-    if (this.state !== "final" || this.open.size > 0) return;
-    this.state = "closed";
-    this.expected.push("closed");
-  }
-
-  private connectionOver(how: string): void {
-    this.state = "closed";
-    for (const streamId of this.ids()) this.close(streamId, `connection by ${how}`, "maybe");
-    this.expected.push("closed");
   }
 
   // ---- what happened, beside what should have

@@ -24,14 +24,8 @@ export { FakeProviders, type ProviderBehaviour } from "./fake-providers.js";
 export { type FakeEndpoint, FakeServiceView, resolvedEndpoint } from "./fake-service-view.js";
 export { everySplit, FrameScript, type FrameScriptOptions, ScriptOutput } from "./frame-script.js";
 export { FrameTextReader, fieldText, frameBytes, PREFACE } from "./frame-text.js";
-export {
-  Http2Model,
-  MAX_WINDOW,
-  type ModelCall,
-  type ModelFrame,
-  type ModelStep,
-  modelBlocks,
-} from "./http2-model.js";
+export { Http2Model } from "./http2-model.js";
+export { MAX_WINDOW, type ModelCall, type ModelFrame, type ModelStep, modelBlocks } from "./http2-model-frames.js";
 export { type LeakCheckOptions, leakCheck, withLeakCheck } from "./leak-check.js";
 export { type ModelRegistryClientOptions, modelRegistry } from "./model-registry.js";
 export {

@@ -3,10 +3,13 @@ import {
   createInstance,
   type Instance,
   type InstanceInit,
+  type InterfaceProvider,
   instanceKey,
   RegistryStore,
+  type SessionConfiguration,
   type SessionInstances,
   type SessionMapping,
+  type SessionProviders,
 } from "@dubhe/discovery";
 import { ModelHistory } from "./model-registry-history.js";
 import { ModelSession } from "./model-registry-session.js";
@@ -40,7 +43,16 @@ export type ModelOperation =
   | "read-mapping"
   | "write-mapping"
   | "read-metadata"
-  | "write-metadata";
+  | "write-metadata"
+  | "list-metadata"
+  | "remove-metadata"
+  | "register-provider"
+  | "deregister-provider"
+  | "watch-providers"
+  | "read-providers"
+  | "watch-configuration"
+  | "read-configuration"
+  | "list-names";
 
 /** Plain counters; read them, never write them. */
 export interface ModelCounters {
@@ -52,12 +64,15 @@ export interface ModelCounters {
   mappingWrites: number;
   mappingConflicts: number;
   metadataWrites: number;
+  metadataRemovals: number;
+  providerReads: number;
   pushes: number;
   /** Most reads of one application by one session at the same time. */
   concurrentReads: number;
   /** Watches armed so far. */
   instanceWatches: number;
   mappingWatches: number;
+  providerWatches: number;
 }
 
 /** Holds what the test itself puts, as the peers that it stands for. */
@@ -80,10 +95,13 @@ export class ModelRegistryServer {
     mappingWrites: 0,
     mappingConflicts: 0,
     metadataWrites: 0,
+    metadataRemovals: 0,
+    providerReads: 0,
     pushes: 0,
     concurrentReads: 0,
     instanceWatches: 0,
     mappingWatches: 0,
+    providerWatches: 0,
   };
   readonly clock: Clock;
   readonly random: Random;
@@ -92,9 +110,12 @@ export class ModelRegistryServer {
   readonly #peers = new Peer();
   readonly #oldInstances: ModelHistory<SessionInstances>;
   readonly #oldMappings: ModelHistory<SessionMapping>;
+  readonly #oldProviders: ModelHistory<SessionProviders>;
+  readonly #oldConfiguration: ModelHistory<SessionConfiguration>;
   readonly #failures = new Map<ModelOperation, number>();
   readonly #cutOff = new Set<string>();
   #up = true;
+  #slowMs = 0;
 
   constructor(runtime: Runtime, options: ModelRegistryOptions = {}) {
     this.clock = runtime.clock;
@@ -111,6 +132,8 @@ export class ModelRegistryServer {
     };
     this.#oldInstances = new ModelHistory(this.clock, this.options.lateReadMs);
     this.#oldMappings = new ModelHistory(this.clock, this.options.lateReadMs);
+    this.#oldProviders = new ModelHistory(this.clock, this.options.lateReadMs);
+    this.#oldConfiguration = new ModelHistory(this.clock, this.options.lateReadMs);
   }
 
   get id(): string {
@@ -139,11 +162,23 @@ export class ModelRegistryServer {
     return count;
   }
 
+  /** Sessions that watch the providers of the interface now. */
+  providerWatchers(serviceInterface: string): number {
+    let count = 0;
+    for (const session of this.#sessions) if (session.watchesProviders(serviceInterface)) count++;
+    return count;
+  }
+
   /** Watches of all kinds, of all sessions. */
   get watches(): number {
     let count = 0;
     for (const session of this.#sessions) count += session.watches;
     return count;
+  }
+
+  /** Instances and providers that go with their sessions. */
+  get ephemerals(): number {
+    return this.store.heldEntries;
   }
 
   /** `host:port` of the instances that are there, sorted. */
@@ -163,6 +198,23 @@ export class ModelRegistryServer {
   remove(application: string, host: string, port: number): void {
     this.#noteInstances(application);
     this.store.remove(application, instanceKey({ host, port }), this.#peers);
+  }
+
+  /** The same of the interface-level model. */
+  putProvider(provider: InterfaceProvider): void {
+    this.#noteProviders(provider.service.name);
+    this.store.putProvider(provider, this.#peers);
+  }
+
+  removeProvider(provider: InterfaceProvider): void {
+    this.#noteProviders(provider.service.name);
+    this.store.removeProvider(provider, this.#peers);
+  }
+
+  /** Somebody writes into the configuration centre; `undefined` removes the entry. */
+  configure(group: string, key: string, value: string | undefined): void {
+    this.#oldConfiguration.note(`${group} ${key}`, this.store.configuration(group, key));
+    this.store.setConfiguration(group, key, value);
   }
 
   /** An entry that cannot be read; without a reason it goes. */
@@ -189,6 +241,13 @@ export class ModelRegistryServer {
     for (const session of this.#sessions) session.pushInstances(application, { seq, instances: [], malformed: [] });
   }
 
+  /** As `pushEmpty`, to those who watch the providers of the interface. */
+  pushNoProviders(serviceInterface: string): void {
+    const { seq } = this.store.providers(serviceInterface);
+    for (const session of this.#sessions)
+      session.pushProviders(serviceInterface, { seq, providers: [], malformed: [] });
+  }
+
   /** The next `count` requests of this kind fail without effect. */
   fail(operation: ModelOperation, count: number): void {
     this.#failures.set(operation, count);
@@ -202,6 +261,8 @@ export class ModelRegistryServer {
       this.store.wipe();
       this.#oldInstances.clear();
       this.#oldMappings.clear();
+      this.#oldProviders.clear();
+      this.#oldConfiguration.clear();
     }
     this.clock.setTimeout(() => {
       this.#up = true;
@@ -216,6 +277,20 @@ export class ModelRegistryServer {
       session.end(new Error("connection reset"));
       this.#forgetLater(session);
     }
+  }
+
+  /** The connections of this client (default: of all) break for `downMs`, but their sessions live on, as those of ZooKeeper do. */
+  dropConnections(client?: string, downMs = 200): void {
+    for (const session of this.#sessions) {
+      if (client !== undefined && session.client !== client) continue;
+      session.suspend(new Error("connection reset"));
+      this.clock.setTimeout(() => session.resume(), downMs);
+    }
+  }
+
+  /** From now on everything takes so much longer on its way. */
+  slowDown(ms: number): void {
+    this.#slowMs = ms;
   }
 
   /** The server forgets the client, which notices at its next request or after `detectMs`. */
@@ -265,7 +340,7 @@ export class ModelRegistryServer {
   /** @internal */
   latency(): number {
     const [min, max] = this.options.latencyMs;
-    return min + (max - min) * this.random.next();
+    return this.#slowMs + min + (max - min) * this.random.next();
   }
 
   /** @internal Whether this request fails, and whether it takes effect all the same. */
@@ -289,21 +364,37 @@ export class ModelRegistryServer {
     return this.#oldMappings.since(serviceInterface, this.#readTime()) ?? this.store.mapping(serviceInterface);
   }
 
-  /** @internal Whether a read of now may show what is no longer true. */
-  instancesChangedLately(application: string): boolean {
-    return this.#oldInstances.since(application, this.clock.now() - this.options.lateReadMs) !== undefined;
+  /** @internal */
+  readProviders(serviceInterface: string): SessionProviders {
+    return this.#oldProviders.since(serviceInterface, this.#readTime()) ?? this.store.providers(serviceInterface);
   }
 
   /** @internal */
-  mappingChangedLately(serviceInterface: string): boolean {
-    return this.#oldMappings.since(serviceInterface, this.clock.now() - this.options.lateReadMs) !== undefined;
+  readConfiguration(group: string, key: string): SessionConfiguration {
+    return this.#oldConfiguration.since(`${group} ${key}`, this.#readTime()) ?? this.store.configuration(group, key);
+  }
+
+  /** @internal Whether a read of now may show what is no longer true. */
+  changedLately(what: "instances" | "mapping" | "providers" | "configuration", name: string): boolean {
+    const history = {
+      instances: this.#oldInstances,
+      mapping: this.#oldMappings,
+      providers: this.#oldProviders,
+      configuration: this.#oldConfiguration,
+    }[what];
+    return history.since(name, this.clock.now() - this.options.lateReadMs) !== undefined;
   }
 
   /** @internal */
   change(application: string, session: ModelSession, fn: () => void): void {
     this.#noteInstances(application);
-    if (this.#sessions.has(session)) fn();
-    else throw new Error("the session has expired");
+    this.#alive(session, fn);
+  }
+
+  /** @internal */
+  changeProviders(serviceInterface: string, session: ModelSession, fn: () => void): void {
+    this.#noteProviders(serviceInterface);
+    this.#alive(session, fn);
   }
 
   /** @internal */
@@ -318,6 +409,15 @@ export class ModelRegistryServer {
 
   #readTime(): number {
     return this.clock.now() - this.options.lateReadMs * this.random.next();
+  }
+
+  #alive(session: ModelSession, fn: () => void): void {
+    if (this.#sessions.has(session)) fn();
+    else throw new Error("the session has expired");
+  }
+
+  #noteProviders(serviceInterface: string): void {
+    this.#oldProviders.note(serviceInterface, this.store.providers(serviceInterface));
   }
 
   #noteInstances(application: string): void {

@@ -1,27 +1,40 @@
 import { offAbort, onAbort, type Timer } from "@dubhe/concurrency";
 import {
+  type ConfigurationSession,
   type Instance,
+  type InterfaceSession,
   instanceKey,
   type RegistrySession,
+  refKey,
   type SessionInstances,
   type SessionMapping,
+  type SessionProviders,
 } from "@dubhe/discovery";
 import type { ModelOperation, ModelRegistryServer } from "./model-registry-server.js";
+import { ModelWatch } from "./model-registry-watch.js";
 
 /** One connection of a client to the model server: every request and push takes its random time on the way. */
 export class ModelSession implements RegistrySession {
   readonly client: string;
+  readonly interfaces: InterfaceSession;
+  readonly configuration: ConfigurationSession;
   readonly #server: ModelRegistryServer;
   readonly #watches = new Map<string, Disposable>();
   readonly #reading = new Map<string, number>();
   readonly #broken: AbortController = new AbortController();
   #onEnd: ((reason: Error) => void) | undefined;
+  #onSuspend: ((reason: Error | undefined) => void) | undefined;
+  /** Fires when the connection of now breaks; the session may live on. */
+  #connection: AbortController = new AbortController();
+  #suspended: Error | undefined;
   #expired = false;
   #detectTimer: Timer | undefined;
 
   constructor(server: ModelRegistryServer, client: string) {
     this.#server = server;
     this.client = client;
+    this.interfaces = this.#makeInterfaces();
+    this.configuration = this.#makeConfiguration();
   }
 
   get watches(): number {
@@ -34,6 +47,11 @@ export class ModelSession implements RegistrySession {
 
   watchesMapping(serviceInterface: string): boolean {
     return this.#watches.has(`mapping ${serviceInterface}`);
+  }
+
+  watchesProviders(serviceInterface: string): boolean {
+    for (const key of this.#watches.keys()) if (key.startsWith(`providers ${serviceInterface} `)) return true;
+    return false;
   }
 
   /** The connection breaks. */
@@ -54,6 +72,36 @@ export class ModelSession implements RegistrySession {
 
   onEnd(listener: (reason: Error) => void): void {
     this.#onEnd = listener;
+  }
+
+  onSuspend(listener: (reason: Error | undefined) => void): void {
+    this.#onSuspend = listener;
+  }
+
+  get suspended(): boolean {
+    return this.#suspended !== undefined;
+  }
+
+  /** The connection breaks, the session stays. */
+  suspend(reason: Error): void {
+    if (this.#suspended !== undefined || this.#broken.signal.aborted) return;
+    this.#suspended = reason;
+    this.#connection.abort(reason);
+    this.#tellSuspended(reason);
+  }
+
+  /** There is a connection again. */
+  resume(): void {
+    if (this.#suspended === undefined || this.#broken.signal.aborted) return;
+    this.#suspended = undefined;
+    this.#connection = new AbortController();
+    this.#tellSuspended(undefined);
+  }
+
+  #tellSuspended(reason: Error | undefined): void {
+    this.#server.clock.nextTurn(() => {
+      if (!this.#broken.signal.aborted && this.#suspended === reason) this.#onSuspend?.(reason);
+    });
   }
 
   register(instance: Instance, signal: AbortSignal): Promise<void> {
@@ -81,7 +129,7 @@ export class ModelSession implements RegistrySession {
         (listener) => store.onInstances(application, listener),
         () => store.instances(application),
         push,
-        this.#server.instancesChangedLately(application),
+        this.#server.changedLately("instances", application),
       ),
     );
   }
@@ -112,7 +160,7 @@ export class ModelSession implements RegistrySession {
         (listener) => store.onMapping(serviceInterface, listener),
         () => store.mapping(serviceInterface),
         push,
-        this.#server.mappingChangedLately(serviceInterface),
+        this.#server.changedLately("mapping", serviceInterface),
       ),
     );
   }
@@ -139,6 +187,23 @@ export class ModelSession implements RegistrySession {
     return this.#request("write-metadata", signal, () => this.#server.store.setMetadata(application, revision, value));
   }
 
+  listMetadata(application: string, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#request("list-metadata", signal, () => this.#server.store.metadataRevisions(application));
+  }
+
+  removeMetadata(application: string, revision: string, signal: AbortSignal): Promise<void> {
+    this.#server.counters.metadataRemovals++;
+    return this.#request("remove-metadata", signal, () => this.#server.store.removeMetadata(application, revision));
+  }
+
+  listApplications(signal: AbortSignal): Promise<readonly string[]> {
+    return this.#request("list-names", signal, () => this.#server.store.applications);
+  }
+
+  listInterfaces(signal: AbortSignal): Promise<readonly string[]> {
+    return this.#request("list-names", signal, () => this.#server.store.mappedInterfaces);
+  }
+
   close(): Promise<void> {
     this.#onEnd = undefined;
     this.#detectTimer?.cancel();
@@ -150,7 +215,65 @@ export class ModelSession implements RegistrySession {
 
   /** Reaches the client after a while, if it still watches. */
   pushInstances(application: string, list: SessionInstances): void {
-    (this.#watches.get(`instances ${application}`) as Watch<SessionInstances> | undefined)?.push(list);
+    (this.#watches.get(`instances ${application}`) as ModelWatch<SessionInstances> | undefined)?.push(list);
+  }
+
+  pushProviders(serviceInterface: string, list: SessionProviders): void {
+    for (const [key, watch] of this.#watches) {
+      if (key.startsWith(`providers ${serviceInterface} `)) (watch as ModelWatch<SessionProviders>).push(list);
+    }
+  }
+
+  #makeInterfaces(): InterfaceSession {
+    const server = this.#server;
+    return {
+      register: (provider, signal) =>
+        this.#request("register-provider", signal, () =>
+          server.changeProviders(provider.service.name, this, () => server.store.putProvider(provider, this)),
+        ),
+      deregister: (provider, signal) =>
+        this.#request("deregister-provider", signal, () =>
+          server.changeProviders(provider.service.name, this, () => server.store.removeProvider(provider, this)),
+        ),
+      watch: (ref, push, signal) => {
+        server.counters.providerWatches++;
+        return this.#request("watch-providers", signal, () =>
+          this.#watch(
+            `providers ${ref.service} ${refKey(ref)}`,
+            (listener) => server.store.onProviders(ref.service, listener),
+            () => server.store.providers(ref.service),
+            push,
+            server.changedLately("providers", ref.service),
+          ),
+        );
+      },
+      unwatch: (ref, signal) =>
+        this.#request("watch-providers", signal, () => this.#unwatch(`providers ${ref.service} ${refKey(ref)}`)),
+      read: (ref, signal) => {
+        server.counters.providerReads++;
+        return this.#request("read-providers", signal, () => server.readProviders(ref.service));
+      },
+    };
+  }
+
+  #makeConfiguration(): ConfigurationSession {
+    const server = this.#server;
+    return {
+      watch: (group, key, push, signal) =>
+        this.#request("watch-configuration", signal, () =>
+          this.#watch(
+            `configuration ${group} ${key}`,
+            (listener) => server.store.onConfiguration(group, key, listener),
+            () => server.store.configuration(group, key),
+            push,
+            server.changedLately("configuration", `${group} ${key}`),
+          ),
+        ),
+      unwatch: (group, key, signal) =>
+        this.#request("watch-configuration", signal, () => this.#unwatch(`configuration ${group} ${key}`)),
+      read: (group, key, signal) =>
+        this.#request("read-configuration", signal, () => server.readConfiguration(group, key)),
+    };
   }
 
   async #request<T>(operation: ModelOperation, signal: AbortSignal, fn: () => T): Promise<T> {
@@ -176,14 +299,16 @@ export class ModelSession implements RegistrySession {
     const server = this.#server;
     return new Promise((resolve, reject) => {
       const broken = this.#broken.signal;
+      const connection = this.#connection.signal;
       const fail = (): void => {
         end();
-        reject((signal.aborted ? signal : broken).reason);
+        reject([signal, broken, connection].find((one) => one.aborted)?.reason);
       };
       const end = (): void => {
         timer?.cancel();
         offAbort(signal, fail);
         offAbort(broken, fail);
+        offAbort(connection, fail);
       };
       const timer = server.isCutOff(this.client)
         ? undefined
@@ -194,7 +319,8 @@ export class ModelSession implements RegistrySession {
           }, server.latency());
       onAbort(signal, fail);
       onAbort(broken, fail);
-      if (signal.aborted || broken.aborted) fail();
+      onAbort(connection, fail);
+      if (signal.aborted || broken.aborted || connection.aborted) fail();
     });
   }
 
@@ -206,7 +332,7 @@ export class ModelSession implements RegistrySession {
     lately: boolean,
   ): void {
     this.#unwatch(key);
-    const watch = new Watch(this.#server, this.client, listen, read, push);
+    const watch = new ModelWatch(this.#server, this, listen, read, push);
     this.#watches.set(key, watch);
     // What a late read does not show yet is pushed when it becomes visible.
     if (lately) watch.changed();
@@ -219,52 +345,5 @@ export class ModelSession implements RegistrySession {
 
   #unwatchAll(): void {
     for (const key of [...this.#watches.keys()]) this.#unwatch(key);
-  }
-}
-
-/** Merges the changes of `pushMergeMs` into one push, whose way takes a random time. */
-class Watch<T> implements Disposable {
-  readonly #server: ModelRegistryServer;
-  readonly #client: string;
-  readonly #read: () => T;
-  readonly #deliver: (value: T) => void;
-  readonly #subscription: Disposable;
-  #disposed = false;
-  #merging: Timer | undefined;
-
-  constructor(
-    server: ModelRegistryServer,
-    client: string,
-    listen: (listener: () => void) => Disposable,
-    read: () => T,
-    deliver: (value: T) => void,
-  ) {
-    this.#server = server;
-    this.#client = client;
-    this.#read = read;
-    this.#deliver = deliver;
-    this.#subscription = listen(() => this.changed());
-  }
-
-  changed(): void {
-    this.#merging ??= this.#server.clock.setTimeout(() => {
-      this.#merging = undefined;
-      this.push(this.#read());
-    }, this.#server.options.pushMergeMs);
-  }
-
-  push(value: T): void {
-    if (this.#disposed) return;
-    const server = this.#server;
-    server.counters.pushes++;
-    server.clock.setTimeout(() => {
-      if (!this.#disposed && !server.isCutOff(this.#client)) this.#deliver(value);
-    }, server.latency());
-  }
-
-  [Symbol.dispose](): void {
-    this.#disposed = true;
-    this.#merging?.cancel();
-    this.#subscription[Symbol.dispose]();
   }
 }

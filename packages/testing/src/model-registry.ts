@@ -20,7 +20,11 @@ export function modelRegistry(
   options: ModelRegistryClientOptions = {},
 ): Registry {
   const client = options.client ?? "client";
-  const driver: RegistryDriver = { id: server.id, connect: (signal) => connect(server, client, signal) };
+  const driver: RegistryDriver = {
+    id: server.id,
+    features: { interfaces: true, configuration: true, listMetadata: true, names: true },
+    connect: (signal) => connect(server, client, signal),
+  };
   return new SessionRegistry(runtime, driver, options);
 }
 

@@ -7,7 +7,15 @@ import type { RegistryHarness } from "./registry-contract-bench.js";
 import { testRuntime } from "./test-runtime.js";
 
 registryContract("memory registry in real time", {
-  capabilities: ["garbage", "metadata-report"],
+  capabilities: [
+    "garbage",
+    "metadata-report",
+    "metadata-list",
+    "interfaces",
+    "interface-wildcards",
+    "configuration",
+    "names",
+  ],
   quietMs: 50,
   settleMs: 2_000,
   async create(): Promise<RegistryHarness> {
@@ -27,13 +35,32 @@ registryContract("memory registry in real time", {
       async putGarbage(application) {
         server.store.setMalformed(application, "10.0.0.9:1", "payload is not JSON");
       },
+      async configure(group, key, value) {
+        server.store.setConfiguration(group, key, value);
+      },
     };
   },
 });
 
 for (const seed of [1, 2, 3]) {
   registryContract(`model registry, seed ${seed}`, {
-    capabilities: ["garbage", "metadata-report", "wipe-mapping", "restart", "drop-session"],
+    capabilities: [
+      "garbage",
+      "metadata-report",
+      "metadata-list",
+      "interfaces",
+      "interface-wildcards",
+      "configuration",
+      "names",
+      "wipe-mapping",
+      "restart",
+      "drop-session",
+      "drop-connection",
+      "expire-session",
+      "freeze",
+      "slow",
+      "leftovers",
+    ],
     settleMs: 60_000,
     async create(): Promise<RegistryHarness> {
       const { runtime, clock } = testRuntime({ seed });
@@ -57,6 +84,27 @@ for (const seed of [1, 2, 3]) {
         },
         async dropSession(registry) {
           server.dropSessions(opened.find((entry) => entry.registry === registry)?.client);
+        },
+        async dropConnection(registry) {
+          server.dropConnections(opened.find((entry) => entry.registry === registry)?.client);
+        },
+        async expireSession(registry) {
+          server.expireSessions(opened.find((entry) => entry.registry === registry)?.client);
+        },
+        async freeze() {
+          for (const { client } of opened) server.cutOff(client);
+        },
+        async thaw() {
+          for (const { client } of opened) server.rejoin(client);
+        },
+        async slow(ms) {
+          server.slowDown(ms);
+        },
+        async leftovers() {
+          return { sessions: server.sessions, watches: server.watches, entries: server.ephemerals };
+        },
+        async configure(group, key, value) {
+          server.configure(group, key, value);
         },
         async wipeMapping() {
           server.restart();

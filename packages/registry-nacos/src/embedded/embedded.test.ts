@@ -7,8 +7,11 @@ import { createRpcEnvironment, RpcServer } from "@dubhe/rpc";
 import { type RegistryHarness, registryContract, withLeakCheck } from "@dubhe/testing";
 import { BiRequestStream, Request } from "../../gen/nacos_grpc_pb.js";
 import { nacosConfig } from "../config.js";
+import { ConfigService } from "../config-service.js";
 import { nacosRegistry } from "../nacos.js";
 import { decodePayload, encodePayload } from "../payload.js";
+import { RpcTransport } from "../rpc-transport.js";
+import { NacosSession } from "../session.js";
 import { freePort } from "../test-support/free-port.js";
 import { embeddedConfig, parseEmbeddedUrl, refuseInProduction } from "./config.js";
 import { embeddedRegistry } from "./embedded.js";
@@ -26,11 +29,20 @@ async function until(predicate: () => boolean, what: string, limitMs = 5_000): P
 }
 
 registryContract("embedded registry", {
-  capabilities: ["metadata-report"],
+  capabilities: ["metadata-report", "interfaces", "interface-wildcards", "configuration", "names"],
   quietMs: 300,
   async create(): Promise<RegistryHarness> {
     const config = embeddedConfig({ port: await freePort() });
     const opened: Registry[] = [];
+    const runtime = createRuntime();
+    const peer = new NacosSession(runtime, {
+      transport: new RpcTransport(createRpcEnvironment(runtime)),
+      servers: [{ host: "127.0.0.1", httpPort: config.port - 1_000, grpcPort: config.port }],
+      timeoutMs: 3_000,
+      clientVersion: "Somebody:v1.0.0",
+      tenant: "",
+      labels: {},
+    });
     return {
       async open() {
         const registry = embeddedRegistry(createRuntime(), config, { environment });
@@ -38,7 +50,15 @@ registryContract("embedded registry", {
         return registry;
       },
       advance: pause,
+      async configure(group, key, value) {
+        peer.start();
+        await peer.state.until(({ kind }) => kind === "up");
+        const configs = new ConfigService(peer, "");
+        if (value === undefined) await configs.remove({ group, dataId: key });
+        else await configs.publish({ group, dataId: key }, value, "");
+      },
       async close() {
+        await peer.close();
         await Promise.all(opened.map((registry) => registry.close()));
       },
     };

@@ -2,6 +2,7 @@ import type { Runtime } from "@dubhe/concurrency";
 import { createRpcEnvironment, type RpcEnvironment } from "@dubhe/rpc";
 import { tenantOf } from "../config.js";
 import type { NacosEventListener } from "../events.js";
+import { MAPPING_GROUP } from "../mapping.js";
 import { CLIENT_VERSION, clientLabels, guarded } from "../nacos.js";
 import { NacosRegistry } from "../nacos-registry.js";
 import { RpcTransport } from "../rpc-transport.js";
@@ -30,6 +31,8 @@ export interface EmbeddedRegistryExtras {
 }
 
 const REQUEST_TIMEOUT_MS = 3_000;
+/** Asking a process on this machine costs next to nothing. */
+const LOOKUP_MS = 1_000;
 
 /**
  * The registry that needs no server: the first process on the machine to bind the port serves all, the others connect,
@@ -79,6 +82,13 @@ export function embeddedRegistry(
     tenant,
     session,
     onEvent,
+    lookupMs: LOOKUP_MS,
+    names: {
+      interfaces: async (signal) => {
+        await session.ready(signal);
+        return mirror.configNames(tenant, MAPPING_GROUP);
+      },
+    },
     inspect: () => ({
       embedded: {
         port: config.port,

@@ -30,6 +30,15 @@ export class MirrorClient {
     this.#since = clock.wallTime();
   }
 
+  /** Names of the configurations in a group. */
+  configNames(tenant: string, group: string): readonly string[] {
+    const names: string[] = [];
+    for (const entry of this.#mirror.entries())
+      if (entry.kind === "config" && entry.tenant === tenant && entry.group === group && entry.content !== null)
+        names.push(entry.dataId);
+    return names;
+  }
+
   get size(): number {
     return this.#mirror.size;
   }

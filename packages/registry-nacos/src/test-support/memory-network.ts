@@ -1,7 +1,7 @@
 import type { Runtime, Timer } from "@dubhe/concurrency";
 import { EmbeddedHost, type HostOptions, type HostReply } from "../embedded/host.js";
 import { isObject } from "../json.js";
-import type { Envelope } from "../payload.js";
+import { type Envelope, envelopeOf } from "../payload.js";
 import { grpcAddress, type Link, type LinkRequestOptions, type ServerAddress, type Transport } from "../transport.js";
 
 /** What happens to a request instead of its being answered. */
@@ -22,6 +22,8 @@ export class MemoryNetwork implements Transport {
   fault: (type: string, body: Record<string, unknown>) => Fault | undefined = () => undefined;
   /** Changes what the servers say, answers and pushes. */
   corrupt: (type: string, body: Record<string, unknown>) => Record<string, unknown> = (_type, body) => body;
+  /** Changes their bytes. */
+  mangle: (type: string, bytes: Uint8Array) => Uint8Array = (_type, bytes) => bytes;
   /** Pushes that get lost. */
   dropPush: (type: string) => boolean = () => false;
   /** Sees each request with its application headers. */
@@ -40,8 +42,7 @@ export class MemoryNetwork implements Transport {
   start(server: ServerAddress, options: Partial<HostOptions> = {}): EmbeddedHost {
     const links = new Map<string, MemoryLink>();
     const output = {
-      push: (client: string, type: string, body: object) =>
-        links.get(client)?.push({ type, headers: {}, body: clone(body) }),
+      push: (client: string, type: string, body: object) => links.get(client)?.push({ type, body: clone(body) }),
       disconnect: (client: string) => links.get(client)?.end(new Error("the server ended the stream")),
     };
     const host = new EmbeddedHost(this.#runtime, output, {
@@ -75,8 +76,7 @@ export class MemoryNetwork implements Transport {
 
   /** Pushes something that an embedded host never would. */
   push(server: ServerAddress, type: string, body: Record<string, unknown>): void {
-    for (const link of this.#servers.get(grpcAddress(server))?.links.values() ?? [])
-      link.push({ type, headers: {}, body });
+    for (const link of this.#servers.get(grpcAddress(server))?.links.values() ?? []) link.push({ type, body });
   }
 
   /** A request by somebody else, at once. */
@@ -104,6 +104,11 @@ export class MemoryNetwork implements Transport {
     target.links.set(id, link);
     target.host.connected(id);
     return link;
+  }
+
+  /** As it comes out of a socket. */
+  message(type: string, body: object): Envelope {
+    return envelopeOf(type, {}, this.mangle(type, new TextEncoder().encode(JSON.stringify(body))));
   }
 
   wait(): Promise<void> {
@@ -182,7 +187,7 @@ class MemoryLink implements Link {
       : this.#server.host.request(this.#id, { type, body });
     if (fault === "lose-answer") return undefined;
     await this.#network.wait();
-    return { type: reply.type, headers: {}, body: this.#network.corrupt(reply.type, clone(reply.body)) };
+    return this.#network.message(reply.type, this.#network.corrupt(reply.type, clone(reply.body)));
   }
 
   send(type: string, body: object): void {
@@ -192,11 +197,11 @@ class MemoryLink implements Link {
     });
   }
 
-  push(message: Envelope): void {
-    if (this.#network.dropPush(message.type)) return;
+  push({ type, body: pushed }: Pick<Envelope, "type" | "body">): void {
+    if (this.#network.dropPush(type)) return;
     void this.#network.wait().then(() => {
-      const body = this.#network.corrupt(message.type, clone(message.body));
-      if (!this.#ended && !this.#server.frozen) this.#receive({ ...message, body });
+      const body = this.#network.corrupt(type, clone(pushed));
+      if (!this.#ended && !this.#server.frozen) this.#receive(this.#network.message(type, body));
     });
   }
 

@@ -32,7 +32,7 @@ export class CallBinding {
   constructor(method: MethodInfo, options: ClientOptions) {
     this.method = method;
     this.framing = options.unary === "triple" && method.kind === "unary" ? "plain" : "grpc";
-    this.serialization = options.serialization ?? "proto";
+    this.serialization = options.serialization ?? method.description?.serialization ?? "proto";
     this.codecs = methodCodecs(method, this.serialization, options.typeRegistry);
     this.byGet = this.framing === "plain" && options.httpGet === true && hasNoSideEffects(method);
     this.#fields = constantFields(this.framing, options);

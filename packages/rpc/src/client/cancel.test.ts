@@ -317,7 +317,7 @@ test(
       void echo.serverStream({});
     })();
     await seen.started;
-    for (let i = 0; i < 100 && pair.server.activeCalls > 0; i++) {
+    for (let i = 0; i < 2_000 && pair.server.activeCalls > 0; i++) {
       await new Promise((resolve) => setImmediate(resolve));
       gc();
     }

@@ -45,12 +45,14 @@ function makeClass(service: AnyService): ServiceClientClass {
     }
 
     static define(method: MethodInfo): void {
+      const { description } = method;
       Object.defineProperty(ServiceClient.prototype, method.localName, {
         configurable: true,
         enumerable: true,
         get(this: ServiceClient) {
           const core = this.#core;
-          return method.responseStream ? streamMethod(core, method) : unaryMethod(core, method);
+          const call = method.responseStream ? streamMethod(core, method) : unaryMethod(core, method);
+          return description === undefined ? call : description.clientMethod(call);
         },
         // Tests put their own functions in place.
         set(this: ServiceClient, value: unknown) {
@@ -68,12 +70,14 @@ function makeClass(service: AnyService): ServiceClientClass {
   return ServiceClient;
 }
 
-function unaryMethod(core: ClientCore, method: MethodInfo): unknown {
+type Call = (input: unknown, options?: CallOptions) => unknown;
+
+function unaryMethod(core: ClientCore, method: MethodInfo): Call {
   if (core.intercepted) return (input: unknown, options?: CallOptions) => interceptUnary(core, method, input, options);
   return (input: unknown, options?: CallOptions) => startUnary(core, method, input, options);
 }
 
-function streamMethod(core: ClientCore, method: MethodInfo): unknown {
+function streamMethod(core: ClientCore, method: MethodInfo): Call {
   if (core.intercepted) return (input: unknown, options?: CallOptions) => interceptStream(core, method, input, options);
   return (input: unknown, options?: CallOptions) => startStream(core, method, input, options).iterator();
 }

@@ -140,7 +140,10 @@ export class PlainCall extends ClientCall {
   }
 
   private decode(bytes: Uint8Array, owned: boolean): void {
-    this.message = this.binding.codecs.response.decode(bytes, owned) as object;
+    const { codecs, method } = this.binding;
+    this.message = codecs.response.decode(bytes, owned) as object;
+    const thrown = method.description?.thrown?.read(this.message, this.headerFields ?? []);
+    if (thrown !== undefined) throw thrown;
   }
 
   private errorIn(head: PlainResponseHead, bytes: Uint8Array): RpcError {

@@ -68,7 +68,7 @@ export class UnaryCall extends GrpcCall {
     if (this.messages !== 1)
       // Cardinality violations are UNIMPLEMENTED on both sides (grpc/grpc doc/statuscodes.md).
       return new RpcError("the peer answered OK without a message", Code.Unimplemented, { source: "peer" });
-    return undefined;
+    return this.thrown();
   }
 
   protected override answered(error: RpcError | undefined): void {
@@ -77,12 +77,20 @@ export class UnaryCall extends GrpcCall {
     this.packed = undefined;
     this.answeredPacked(encoding, packed, (bytes) => {
       this.message = this.binding.codecs.response.decode(bytes, true) as object;
+      const thrown = this.thrown();
+      if (thrown !== undefined) throw thrown;
     });
   }
 
   protected responseEnds(error: RpcError | undefined): void {
     if (error === undefined) this.resolve(this.message as object);
     else this.reject(error);
+  }
+
+  /** The error that the message is. */
+  private thrown(): RpcError | undefined {
+    const { description } = this.binding.method;
+    return description === undefined ? undefined : description.thrown?.read(this.message, this.headerFields ?? []);
   }
 
   private receive(payload: Uint8Array, reader: EnvelopeReader): void {

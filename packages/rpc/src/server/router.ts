@@ -1,4 +1,5 @@
-import type { Registry } from "@bufbuild/protobuf";
+import type { DescService, Registry } from "@bufbuild/protobuf";
+import type { DescribedRoute } from "../described-service.js";
 import { composeInterceptors, type Interceptor, type Next } from "../interceptor.js";
 import { type MethodInfo, methodsOf } from "../method.js";
 import { type MethodCodecs, methodCodecs, type Serialization, typesOf } from "../serialization.js";
@@ -69,18 +70,12 @@ export class Router {
     if (find(registrations, group, version) !== undefined)
       throw new Error(`${describe(name, group, version)} is already registered`);
     const routes = new Map<string, Route>();
-    for (const method of methodsOf(service)) {
-      const handler = (impl as Readonly<Record<string, unknown>>)[method.localName];
-      if (handler === undefined) continue;
-      if (typeof handler !== "function")
-        throw new TypeError(`${name}: the handler of ${method.localName} is not a function`);
+    for (const { method, handler } of handlersOf(service, impl)) {
       const chain =
-        interceptors.length === 0
-          ? undefined
-          : composeInterceptors(interceptors, innermost(handler as Handler, impl, method));
+        interceptors.length === 0 ? undefined : composeInterceptors(interceptors, innermost(handler, impl, method));
       const codecs = { proto: methodCodecs(method, "proto"), json: methodCodecs(method, "json", this.#types) };
       const types = (): Registry => typesOf(method, this.#types);
-      const route: Route = { method, group, version, handler: handler as Handler, impl, chain, codecs, types };
+      const route: Route = { method, group, version, handler, impl, chain, codecs, types };
       routes.set(method.name, route);
     }
     // Java's stubs write sayHello where the .proto file says SayHello; dubbo-go serves both (server.go), and so do we.
@@ -122,9 +117,14 @@ export class Router {
     );
   }
 
-  /** Their descriptors, each name once: the one that was added first. */
-  descriptors(): AnyService[] {
-    return [...this.#services.values()].flatMap((registrations) => registrations.slice(0, 1).map((one) => one.service));
+  /** Those of protobuf, each name once: the one that was added first. */
+  descriptors(): DescService[] {
+    return [...this.#services.values()].flatMap((registrations) =>
+      registrations
+        .slice(0, 1)
+        .map((one) => one.service)
+        .filter((service) => service.kind === "service"),
+    );
   }
 
   /** All services, for inspection. */
@@ -133,6 +133,21 @@ export class Router {
       registrations.map(({ group, version }) => ({ service, group, version })),
     );
   }
+}
+
+function handlersOf(
+  service: AnyService,
+  impl: object,
+): readonly { readonly method: MethodInfo; readonly handler: Handler }[] {
+  // What a described service says of its handlers is what a Handler is.
+  if (service.kind === "described") return service.routes(impl) as readonly (DescribedRoute & { handler: Handler })[];
+  return methodsOf(service).flatMap((method) => {
+    const handler = (impl as Readonly<Record<string, unknown>>)[method.localName];
+    if (handler === undefined) return [];
+    if (typeof handler !== "function")
+      throw new TypeError(`${service.typeName}: the handler of ${method.localName} is not a function`);
+    return [{ method, handler: handler as Handler }];
+  });
 }
 
 function find(registrations: readonly Registration[], group: string, version: string): Registration | undefined {

@@ -2,8 +2,9 @@ import type { WheelTimer } from "@dubhe/concurrency";
 import { ErrorCode, type HeaderBlock, type Stream, type StreamEnd, type StreamSink } from "@dubhe/http2";
 import { Code } from "../code.js";
 import { chooseEncoding, compress, type Encoding } from "../compression.js";
+import type { ThrownMessage } from "../described-service.js";
 import type { CallReply } from "../interceptor.js";
-import { appendMetadata, type Metadata } from "../metadata.js";
+import { appendMetadata, Metadata } from "../metadata.js";
 import { RpcError } from "../rpc-error.js";
 import { type MessageSource, OutboundPump, type OutboundTarget } from "../stream/outbound-pump.js";
 import { describeStreamEnd } from "../stream-end.js";
@@ -166,8 +167,13 @@ export abstract class ServerCall implements StreamSink, OutboundTarget {
     let error = RpcError.from(cause);
     // A call that was passed on: its status is an answer, but no OK.
     if (error.code === 0) error = new RpcError(error.rawMessage, Code.Unknown, { cause });
-    if (error !== cause) this.host.server.handlerThrew(cause, this.route);
-    this.sendError(error);
+    const thrown = this.thrownMessage(cause);
+    if (thrown !== undefined) {
+      this.sendThrown(thrown);
+    } else {
+      if (error !== cause) this.host.server.handlerThrew(cause, this.route);
+      this.sendError(error);
+    }
     this.finish(error);
   }
 
@@ -179,6 +185,30 @@ export abstract class ServerCall implements StreamSink, OutboundTarget {
     if (error.code === Code.ResourceExhausted) counters.messagesTooLarge++;
     else counters.messagesMalformed++;
     this.stop(error);
+  }
+
+  /** What answers for an error that travels as a message. */
+  private thrownMessage(cause: unknown): ThrownMessage | undefined {
+    const { description } = this.route.method;
+    if (description?.thrown === undefined || this.head.body.serialization !== "proto") return undefined;
+    return description.thrown.write(cause);
+  }
+
+  private sendThrown({ message, headers }: ThrownMessage): void {
+    try {
+      this.responseHeaders ??= new Metadata();
+      for (let i = 0; i < headers.length; i += 2)
+        this.responseHeaders.set(headers[i] as string, headers[i + 1] as string);
+      this.put(this.head.codecs.response.encode(message), false);
+    } catch (failure) {
+      return this.sendError(RpcError.from(failure, Code.Internal));
+    }
+    this.over = true;
+    try {
+      this.putEnd();
+    } catch (failure) {
+      this.unsendable(failure);
+    }
   }
 
   /** Never throws: an error that cannot be sent becomes RST_STREAM. */

@@ -1,0 +1,105 @@
+import type { ServiceRef } from "@dubhe/discovery";
+import type { ProbeResult } from "../probe/probe-result.js";
+import type { Mark } from "../terminal.js";
+
+/** In the order in which a consumer goes. */
+export const stepNames = ["registry", "mapping", "instances", "metadata", "service", "endpoints", "connect"] as const;
+export type StepName = (typeof stepNames)[number];
+
+export interface StepLine {
+  readonly mark: Mark;
+  readonly text: string;
+}
+
+/** What was found at one step, in all registries. */
+export interface Step {
+  readonly name: StepName;
+  readonly lines: readonly StepLine[];
+}
+
+/** The first step that is wrong, in words. */
+export interface Problem {
+  readonly step: StepName;
+  readonly text: string;
+}
+
+/** A place where the service can be called, as far as the registry knows. */
+export interface FoundEndpoint {
+  readonly address: string;
+  readonly host: string;
+  readonly port: number;
+  readonly applications: readonly string[];
+  readonly registries: readonly string[];
+  readonly weight: number;
+  /** Why calls would not go there, whatever the probe says; undefined = they would. */
+  readonly excluded: string | undefined;
+  readonly probe?: ProbeResult;
+}
+
+/** Everything that `dubhe explain` knows; `--json` prints it. */
+export interface Explanation {
+  readonly service: Pick<ServiceRef, "service" | "group" | "version" | "protocol" | "providedBy">;
+  readonly registries: readonly string[];
+  readonly steps: readonly Step[];
+  readonly endpoints: readonly FoundEndpoint[];
+  /** A call could be made now. */
+  readonly callable: boolean;
+  readonly problem: Problem | null;
+}
+
+/** Gathers the lines of the steps. A step counts as passed when something got through it; what did not is why it is wrong otherwise. */
+export class Findings {
+  readonly #lines = new Map<StepName, StepLine[]>();
+  readonly #wrong = new Map<StepName, string[]>();
+  readonly #passed = new Set<StepName>();
+
+  ok(step: StepName, text: string): void {
+    this.#add(step, "ok", text);
+    this.#passed.add(step);
+  }
+
+  /** Something got through, of which another step tells. */
+  passed(step: StepName): void {
+    this.#passed.add(step);
+  }
+
+  note(step: StepName, text: string): void {
+    this.#add(step, "note", text);
+  }
+
+  wrong(step: StepName, text: string): void {
+    this.#add(step, "wrong", text);
+    const texts = this.#wrong.get(step);
+    if (texts === undefined) this.#wrong.set(step, [text]);
+    else if (!texts.includes(text)) texts.push(text);
+  }
+
+  get steps(): readonly Step[] {
+    return stepNames.flatMap((name) => {
+      const lines = this.#lines.get(name);
+      if (lines === undefined) return [];
+      // That others of the application offer something else is no fault.
+      const harmless = name === "service" && this.#passed.has(name);
+      return [{ name, lines: harmless ? lines.map(asNote) : lines }];
+    });
+  }
+
+  /** The first step that nothing got through. What a registry hid that cannot be used might have been the answer, so it is said too. */
+  problem(): Problem {
+    const step = stepNames.find((name) => !this.#passed.has(name) && this.#wrong.has(name)) ?? "connect";
+    const texts = this.#wrong.get(step) ?? ["no endpoint takes calls"];
+    const unheard = step === "registry" ? [] : (this.#wrong.get("registry") ?? []);
+    const more = texts.length > 3 ? [`and ${texts.length - 3} more`] : [];
+    return { step, text: [...texts.slice(0, 3), ...more, ...unheard].join("; ") };
+  }
+
+  #add(step: StepName, mark: Mark, text: string): void {
+    const lines = this.#lines.get(step);
+    if (lines === undefined) this.#lines.set(step, [{ mark, text }]);
+    else lines.push({ mark, text });
+  }
+}
+
+function asNote(line: StepLine): StepLine {
+  return line.mark === "wrong" ? { mark: "note", text: line.text } : line;
+}

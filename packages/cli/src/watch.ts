@@ -1,0 +1,197 @@
+import { onAbort, type Timer } from "@dubhe/concurrency";
+import type { InstancesEvent, MappingEvent } from "@dubhe/discovery";
+import type { ConfiguredRegistry } from "dubhe/tools";
+import { describeInstance } from "./catalog.js";
+import { exclusionOf } from "./explain/candidates.js";
+import { type Kind, kindArgument } from "./kind-argument.js";
+import type { CommandLine } from "./options.js";
+import { Session } from "./session.js";
+import { marked, printable, type Terminal } from "./terminal.js";
+import { UsageError } from "./usage.js";
+
+/** Registries push what belongs to a name, but not new names: these are looked for so often. */
+const namesEveryMs = 2_000;
+
+type Sign = "+" | "~" | "-" | "!";
+const events: Readonly<Record<Sign, string>> = { "+": "added", "~": "changed", "-": "removed", "!": "error" };
+
+/** Follows until the command is interrupted, which is its proper end: exit code 0. */
+export async function runWatch(line: CommandLine, terminal: Terminal): Promise<number> {
+  const { kind, names } = kindArgument(line.positionals, "watch");
+  await using session = new Session(line.common, terminal, "watch");
+  const writer = new ChangeWriter(terminal, line.common.json, session.registries.length > 1);
+  const followers: Follower[] = [];
+  try {
+    for (const registry of session.registries) {
+      const follower = new Follower(session, registry, kind, writer);
+      followers.push(follower);
+      await follower.start(names);
+    }
+    await new Promise<void>((resolve) => {
+      if (terminal.signal.aborted) resolve();
+      else onAbort(terminal.signal, resolve);
+    });
+    return 0;
+  } catch (error) {
+    if (terminal.signal.aborted) return 0;
+    throw error;
+  } finally {
+    await Promise.all(followers.map((follower) => follower[Symbol.asyncDispose]()));
+  }
+}
+
+class ChangeWriter {
+  readonly #terminal: Terminal;
+  readonly #json: boolean;
+  readonly #several: boolean;
+
+  constructor(terminal: Terminal, json: boolean, several: boolean) {
+    this.#terminal = terminal;
+    this.#json = json;
+    this.#several = several;
+  }
+
+  write(sign: Sign, registry: string, text: string, details: Readonly<Record<string, unknown>>): void {
+    if (this.#json) {
+      this.#terminal.out(JSON.stringify({ event: events[sign], ...details, registry }));
+      return;
+    }
+    const where = this.#several ? `  (${registry})` : "";
+    if (sign === "!") this.#terminal.err(marked(this.#terminal, "note", `${text}${where}`));
+    else this.#terminal.out(printable(`${sign} ${text}${where}`));
+  }
+}
+
+/** What one name had when it was last told. */
+interface Known {
+  readonly handle: AsyncDisposable;
+  /** Key → what a line about it says. */
+  entries: ReadonlyMap<string, string>;
+  error: string | undefined;
+}
+
+/** One registry: a watch for each name, and new names as they are found. */
+class Follower implements AsyncDisposable {
+  readonly #session: Session;
+  readonly #registry: ConfiguredRegistry;
+  readonly #kind: Kind;
+  readonly #writer: ChangeWriter;
+  readonly #watches = new Map<string, Known>();
+  #timer: Timer | undefined;
+  #lookingFailed: string | undefined;
+  #closed = false;
+
+  constructor(session: Session, registry: ConfiguredRegistry, kind: Kind, writer: ChangeWriter) {
+    this.#session = session;
+    this.#registry = registry;
+    this.#kind = kind;
+    this.#writer = writer;
+  }
+
+  /** Rejects when the registry cannot list its names and none are given. */
+  async start(names: readonly string[]): Promise<void> {
+    if (names.length > 0) {
+      await this.#session.attach(this.#registry);
+      for (const name of names) this.#follow(name);
+      return;
+    }
+    const found = await this.#look();
+    if (found === undefined)
+      throw new UsageError(`${this.#registry.use.registry.id} cannot list its ${this.#kind}; name them`, "watch");
+    for (const name of found) this.#follow(name);
+    this.#lookLater();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await Promise.all([...this.#watches.values()].map(({ handle }) => handle[Symbol.asyncDispose]()));
+  }
+
+  #look(): Promise<readonly string[] | undefined> {
+    return this.#kind === "services"
+      ? this.#session.interfaces(this.#registry)
+      : this.#session.applications(this.#registry);
+  }
+
+  #lookLater(): void {
+    if (this.#closed) return;
+    const again = (): void => {
+      this.#look().then(
+        (found) => {
+          this.#lookingFailed = undefined;
+          for (const name of found ?? []) if (!this.#closed) this.#follow(name);
+          this.#lookLater();
+        },
+        (error: Error) => {
+          if (!this.#closed && this.#lookingFailed !== error.message)
+            this.#tell("!", error.message, { error: error.message });
+          this.#lookingFailed = error.message;
+          this.#lookLater();
+        },
+      );
+    };
+    this.#timer = this.#session.runtime.clock.setTimeout(again, namesEveryMs, { ref: true });
+  }
+
+  #follow(name: string): void {
+    if (this.#watches.has(name)) return;
+    const { registry } = this.#registry.use;
+    const sink = (event: InstancesEvent | MappingEvent): void => this.#received(name, event);
+    const handle = this.#kind === "services" ? registry.mapping.watch(name, sink) : registry.watch(name, sink);
+    this.#watches.set(name, { handle, entries: new Map(), error: undefined });
+  }
+
+  #received(name: string, event: InstancesEvent | MappingEvent): void {
+    const known = this.#watches.get(name);
+    if (known === undefined || this.#closed) return;
+    if (event.kind === "error") {
+      // The registry goes on trying; what was known stays.
+      if (known.error !== event.error.message)
+        this.#tell("!", `${name}: ${event.error.message}`, { name, error: event.error.message });
+      known.error = event.error.message;
+      return;
+    }
+    known.error = undefined;
+    const entries = new Map<string, string>();
+    if (event.kind === "mapping") {
+      if (event.applications.length > 0) entries.set(name, event.applications.join(", "));
+    } else if (this.#kind === "applications") {
+      const count = event.instances.length;
+      if (count > 0) entries.set(name, count === 1 ? "1 instance" : `${count} instances`);
+    } else {
+      for (const instance of event.instances) {
+        const { address, weight, revision } = describeInstance(instance);
+        const state = exclusionOf(instance);
+        entries.set(
+          `${address} ${name}`,
+          `weight ${weight}, revision ${revision}${state === undefined ? "" : `, ${state}`}`,
+        );
+      }
+    }
+    const before = known.entries;
+    known.entries = entries;
+    for (const [key] of before) if (!entries.has(key)) this.#tell("-", key, this.#details(key));
+    for (const [key, text] of entries) {
+      if (!before.has(key)) this.#tell("+", `${key}: ${text}`, this.#details(key, event));
+      else if (before.get(key) !== text) this.#tell("~", `${key}: ${text}`, this.#details(key, event));
+    }
+  }
+
+  #details(key: string, event?: Exclude<InstancesEvent | MappingEvent, { kind: "error" }>): Record<string, unknown> {
+    if (this.#kind === "services")
+      return { service: key, ...(event?.kind === "mapping" ? { applications: event.applications } : undefined) };
+    if (this.#kind === "applications")
+      return { application: key, ...(event?.kind === "instances" ? { instances: event.instances.length } : undefined) };
+    const [address = "", application = ""] = key.split(" ");
+    const instance =
+      event?.kind === "instances"
+        ? event.instances.find((one) => describeInstance(one)["address"] === address)
+        : undefined;
+    return instance === undefined ? { application, address } : { ...describeInstance(instance) };
+  }
+
+  #tell(sign: Sign, text: string, details: Readonly<Record<string, unknown>>): void {
+    this.#writer.write(sign, this.#registry.use.registry.id, text, details);
+  }
+}

@@ -1,0 +1,110 @@
+import { encodeValue, exceptionOf, HessianError, HessianReader, HessianWriter, type JavaType } from "@dubhe/hessian2";
+import { DubboError } from "./dubbo-error.js";
+import { type Frame, hessian2, statusOk, statusText } from "./frame.js";
+
+/** One call, as the dubbo protocol carries it. */
+export interface Invocation {
+  /** The Java interface. */
+  readonly service: string;
+  readonly group?: string;
+  /** Of the service. Default: none. */
+  readonly version?: string;
+  readonly method: string;
+  /** As in Java source: `java.lang.String`, `int`, `long[]`. */
+  readonly parameterTypes: readonly JavaType[];
+  readonly args: readonly unknown[];
+  readonly attachments?: Readonly<Record<string, string>>;
+}
+
+/**
+ * "Dubbo version" of the protocol. Since 2.0.2 responses may have attachments (kinds 3 to 5); every Dubbo 3 and dubbo-go
+ * sends this one.
+ */
+const protocolVersion = "2.0.2";
+
+const primitives: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    void: "V",
+    boolean: "Z",
+    byte: "B",
+    char: "C",
+    double: "D",
+    float: "F",
+    int: "I",
+    long: "J",
+    short: "S",
+  }),
+);
+
+/** The JVM's descriptor: `Ljava/lang/String;`, `[I`. */
+export function descriptorOf(type: JavaType): string {
+  if (type.endsWith("[]")) return `[${descriptorOf(type.slice(0, -2))}`;
+  const raw = type.replace(/<.*>$/, "");
+  return primitives.get(raw) ?? `L${raw.replaceAll(".", "/")};`;
+}
+
+/** @throws HessianError when an argument does not fit its type. */
+export function encodeInvocation(invocation: Invocation): Uint8Array {
+  const { service, group = "", version = "", method, parameterTypes, args, attachments } = invocation;
+  if (args.length !== parameterTypes.length) {
+    throw new HessianError(`${args.length} arguments for the ${parameterTypes.length} parameters of ${method}`);
+  }
+  const writer = new HessianWriter();
+  writer.write(protocolVersion);
+  writer.write(service);
+  writer.write(version);
+  writer.write(method);
+  writer.write(parameterTypes.map(descriptorOf).join(""));
+  for (const [i, arg] of args.entries()) writer.write(arg, parameterTypes[i]);
+  writer.write({
+    path: service,
+    interface: service,
+    ...(group === "" ? undefined : { group }),
+    ...(version === "" ? undefined : { version }),
+    ...attachments,
+  });
+  return writer.finish();
+}
+
+export interface Answer {
+  readonly value: unknown;
+  readonly attachments: ReadonlyMap<unknown, unknown>;
+}
+
+/** The six kinds of an answer: what follows, and whether attachments do. */
+const kinds = ["exception", "value", "null", "exception", "value", "null"] as const;
+
+/**
+ * Whatever stands behind the last part is ignored: dubbo-go ends each body with a null of its own.
+ *
+ * @throws DubboError for an answer that is an error, HessianError for one that is none.
+ */
+export function decodeAnswer(frame: Frame): Answer {
+  if (frame.serialization !== hessian2) {
+    throw new DubboError(`the answer is serialised in way ${frame.serialization}, not hessian2 (2)`, "protocol");
+  }
+  const reader = new HessianReader(frame.body);
+  if (frame.status !== statusOk) {
+    const said = reader.done ? "" : reader.read();
+    const message = typeof said === "string" && said !== "" ? said : (exceptionOf(said)?.message ?? "no message");
+    throw new DubboError(`${statusText(frame.status)}: ${message}`, "peer");
+  }
+  const kind = reader.read();
+  const what = typeof kind === "number" ? kinds[kind] : undefined;
+  if (what === undefined) throw new DubboError(`an answer of kind ${String(kind)}; there are 0 to 5`, "protocol");
+  const value = what === "null" ? null : reader.read();
+  if (what === "exception") {
+    const thrown = exceptionOf(value);
+    const text =
+      thrown === undefined
+        ? `something that is no Throwable (${typeof value})`
+        : `${thrown.className}: ${thrown.message}`;
+    throw new DubboError(text, "exception", { cause: value });
+  }
+  const attachments = (kind as number) >= 3 && !reader.done ? reader.read() : undefined;
+  return { value, attachments: attachments instanceof Map ? attachments : new Map() };
+}
+
+/** The body of events and of their answers. */
+export const nullBody: Uint8Array = encodeValue(null);
+export const errorBody = (message: string): Uint8Array => encodeValue(message);

@@ -1,6 +1,7 @@
 // greet.GreetService as the Go and Java peers implement it.
 import { setTimeout as sleep } from "node:timers/promises";
 import { RpcError } from "dubhe";
+import { CANCELLED_STREAMS } from "./greet-calls.mjs";
 
 function reply(peer, context, name, index) {
   const attachments = {};
@@ -19,8 +20,10 @@ async function act(request, context) {
 
 /** @param peer what `peer` of every answer says */
 export function greetService(peer) {
+  let cancelled = 0;
   return {
     async greet(request, context) {
+      if (request.name === CANCELLED_STREAMS) return reply(peer, context, request.name, cancelled);
       await act(request, context);
       return reply(peer, context, request.name, 0);
     },
@@ -38,6 +41,9 @@ export function greetService(peer) {
     },
     async *greetBidiStream(requests, context) {
       let index = 0;
+      context.signal.addEventListener("abort", () => {
+        cancelled += 1;
+      });
       for await (const request of requests) {
         await act(request, context);
         yield reply(peer, context, request.name, index++);

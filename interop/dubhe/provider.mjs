@@ -1,6 +1,7 @@
 // A Dubhe provider for the interop cells. Prints "READY <port>" once it serves and its registrations are confirmed; ends on
 // SIGTERM, or when its stdin closes, by the graceful way.
 // node provider.mjs --service greet|echo|test [--listen 127.0.0.1:0] [--registry URL --app NAME] [--group G] [--version V] [--tls-cert F --tls-key F]
+//                  [--register-mode instance|interface|all] [--metadata-type local|remote] [--also-group G]
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createApp, createServer } from "dubhe";
@@ -9,6 +10,7 @@ import { TestService } from "../gen/grpc/testing/test_pb.js";
 import { EchoService } from "../gen/interop/echo/v1/echo_pb.js";
 import { echoService } from "./echo-service.mjs";
 import { greetService } from "./greet-service.mjs";
+import { registryUrl } from "./registry-url.mjs";
 import { testService } from "./test-service.mjs";
 
 const { values: flags } = parseArgs({
@@ -19,6 +21,9 @@ const { values: flags } = parseArgs({
     app: { type: "string", default: "dubhe-provider" },
     group: { type: "string", default: "" },
     version: { type: "string", default: "" },
+    "register-mode": { type: "string" },
+    "metadata-type": { type: "string" },
+    "also-group": { type: "string" },
     "tls-cert": { type: "string" },
     "tls-key": { type: "string" },
   },
@@ -26,12 +31,23 @@ const { values: flags } = parseArgs({
 
 const tls = flags["tls-cert"] && { cert: readFileSync(flags["tls-cert"]), key: readFileSync(flags["tls-key"]) };
 const options = { listen: flags.listen, ...(tls && { tls }) };
-const app = flags.registry && createApp({ name: flags.app, registry: flags.registry });
+const app =
+  flags.registry &&
+  createApp({
+    name: flags.app,
+    registry: registryUrl(flags),
+    ...(flags["metadata-type"] && { metadataType: flags["metadata-type"] }),
+  });
 const server = app ? app.createServer(options) : createServer(options);
 const identity = { group: flags.group, version: flags.version };
-if (flags.service === "greet") server.add(GreetService, greetService(`dubhe ${flags.app}`), identity);
-else if (flags.service === "test") server.add(TestService, testService, identity);
-else server.add(EchoService, echoService, identity);
+if (flags.service === "greet") {
+  const port = flags.listen.split(":").at(-1);
+  const greet = greetService(`dubhe ${flags.app}${port === "0" ? "" : `:${port}`}`);
+  server.add(GreetService, greet, identity);
+  if (flags["also-group"]) server.add(GreetService, greet, { ...identity, group: flags["also-group"] });
+}
+if (flags.service === "test") server.add(TestService, testService, identity);
+if (flags.service === "echo") server.add(EchoService, echoService, identity);
 await server.start();
 console.log(`READY ${server.address.split(":").at(-1)}`);
 

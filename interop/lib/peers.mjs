@@ -22,10 +22,16 @@ export function build(name, fn) {
   return builds.get(name);
 }
 
-/** The dubbo-go peer's binary. */
-export async function dubboGo() {
+/** The dubbo-go peer's binary, on 3.3.2 or 3.3.0. */
+export async function dubboGo(version = "3.3.2") {
   await build("dubbo-go", () => run("building the dubbo-go peer", join(peers, "dubbo-go", "build.sh"), []));
-  return join(peers, "dubbo-go", "bin", "peer-go");
+  return join(peers, "dubbo-go", "bin", version === "3.3.2" ? "peer-go" : `peer-go-${version}`);
+}
+
+/** The dubbo-java peer; PEER_JAVA_DUBBO says on what version. */
+export async function dubboJava() {
+  await build("dubbo-java", () => run("building the dubbo-java peer", join(peers, "java", "build.sh"), []));
+  return join(peers, "java", "peer-java");
 }
 
 /** The grpc-go peer's binary. */

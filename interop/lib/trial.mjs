@@ -19,6 +19,12 @@ export class Trial {
   #cleanups = [];
   #children = [];
   #taps = [];
+  #print;
+
+  /** @param print takes what a step says */
+  constructor(print = console.log) {
+    this.#print = print;
+  }
 
   /** Runs one step against `peer`; prints what `fn` returns: what was seen. */
   async step(peer, name, fn) {
@@ -27,7 +33,7 @@ export class Trial {
       const saw = await fn();
       this.steps += 1;
       const ms = (performance.now() - began).toFixed(0);
-      console.log(
+      this.#print(
         `  ok   ${peer}: ${name} (${ms} ms)${saw === undefined ? "" : `\n         saw ${[saw].flat().join("\n             ")}`}`,
       );
     } catch (error) {

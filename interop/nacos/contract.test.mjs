@@ -16,7 +16,17 @@ const pause = (ms) =>
 
 registryContract("real Nacos", {
   // The server merges pushes for 500 ms.
-  capabilities: ["metadata-report", "drop-session", "wipe-mapping", "garbage"],
+  capabilities: [
+    "metadata-report",
+    "drop-session",
+    "wipe-mapping",
+    "garbage",
+    "freeze",
+    "interfaces",
+    "interface-wildcards",
+    "configuration",
+    "names",
+  ],
   quietMs: 1_200,
   settleMs: 20_000,
   async create() {
@@ -43,6 +53,24 @@ registryContract("real Nacos", {
       },
       async dropSession(registry) {
         opened.get(registry).breakAll();
+      },
+      /** All clients' connections at once: nothing passes, and nothing ends. */
+      async freeze() {
+        for (const proxy of opened.values()) proxy.freeze();
+      },
+      async thaw() {
+        for (const proxy of opened.values()) proxy.thaw();
+      },
+      async configure(group, key, value) {
+        const name = { module: "config", tenant: "", group, dataId: key };
+        if (value === undefined) await admin.request("ConfigRemoveRequest", { ...name, tag: "" });
+        else
+          await admin.request("ConfigPublishRequest", {
+            ...name,
+            content: value,
+            casMd5: "",
+            additionMap: { type: "text" },
+          });
       },
       async wipeMapping(serviceInterface) {
         await admin.request("ConfigRemoveRequest", {

@@ -2,15 +2,18 @@
 // Usage: node interop/nacos/run.mjs [--only part,part]
 //   contract   the contract suite of `Registry`, on a fresh server
 //   restart    the server is killed and started again: everything comes back
+//   load       the same with 2 000 instances and calls under way
+//   failover   of two servers one is dead, dies, or is frozen
 //   auth       logins, tokens that expire, wrong passwords
-//   tls        TLS on the gRPC port
+//   tls        TLS on the gRPC port: an authority of one's own, names, client certificates
 //   sdk-go     others' client on the embedded registry and on real Nacos sees the same
 // Needs a JDK 17, Maven and curl; sdk-go needs Go, tls needs openssl. Exits 0 only if every part held.
 import { parseArgs } from "node:util";
-import { makeCertificate } from "../../scripts/lib/certificate.mjs";
 import { StepFailed, Trial } from "../lib/trial.mjs";
 import { authSteps } from "./auth.mjs";
 import * as contract from "./contract.mjs";
+import { failoverSteps } from "./failover.mjs";
+import { loadSteps } from "./load.mjs";
 import { restartSteps } from "./restart.mjs";
 import * as sdkGo from "./sdk-go.mjs";
 import { tlsSteps } from "./tls.mjs";
@@ -18,8 +21,10 @@ import { tlsSteps } from "./tls.mjs";
 const PARTS = {
   contract,
   restart: { title: "a server that is killed and comes back", run: restartSteps },
+  load: { title: "a server that is killed under load", run: loadSteps },
+  failover: { title: "two servers", run: failoverSteps },
   auth: { title: "a server that wants a login", run: authSteps },
-  tls: { title: "a server that speaks TLS", run: (trial) => tlsSteps(trial, makeCertificate(trial.folder())) },
+  tls: { title: "a server that speaks TLS", run: tlsSteps },
   "sdk-go": sdkGo,
 };
 

@@ -9,7 +9,8 @@ const recipe = join(dirname(fileURLToPath(import.meta.url)), "..", "peers", "nac
 
 /**
  * Starts one with its data in a folder of the trial, and ends it with the trial. `env` as for start.sh; `properties` go to its
- * configuration. After `kill`, `start` starts it again: same ports, same data.
+ * configuration. After `kill`, `start` starts it again: same ports, same data. Two servers
+ * started at once get different ports.
  */
 export async function startServer(trial, { env = {}, properties = [] } = {}) {
   if (!existsSync(join(recipe, "target", "classpath"))) {
@@ -26,18 +27,30 @@ export async function startServer(trial, { env = {}, properties = [] } = {}) {
   }
   const script = (name) => run(`${name} of Nacos`, join(recipe, name), [home], { env: settings, timeoutMs: 180_000 });
   let pid = 0;
+  let living = false;
   const start = async () => {
     const said = (await script("start.sh")).trim();
     console.log(`  ${said}`);
     pid = Number(/pid (\d+)/.exec(said)?.[1]);
+    living = true;
   };
   await start();
-  trial.onEnd(() => script("stop.sh"));
+  trial.onEnd(() => {
+    // A stopped process does not hear that it is to end; one that was killed is not there.
+    if (!living) return undefined;
+    process.kill(pid, "SIGCONT");
+    return script("stop.sh");
+  });
   return {
     http,
     grpc: http + 1000,
+    port: http,
     url: `nacos://127.0.0.1:${http}`,
+    /** Its sockets stay open, and nobody answers. */
+    freeze: () => process.kill(pid, "SIGSTOP"),
+    thaw: () => process.kill(pid, "SIGCONT"),
     kill() {
+      living = false;
       process.kill(pid, "SIGKILL");
       // start.sh asks whether that process is gone; where nobody reaps it, it never is.
       rmSync(join(home, "pid"), { force: true });

@@ -1,3 +1,5 @@
+//go:build !dubbo330
+
 package main
 
 import (

@@ -1,0 +1,1 @@
+export { pause, until, watchPorts } from "../nacos/wait.mjs";

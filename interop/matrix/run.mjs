@@ -1,0 +1,91 @@
+// The matrix: starts the registries, runs the configurations of each beside those of the others, and reports.
+import { StepFailed, Trial } from "../lib/trial.mjs";
+import { AXES, describe, isPossible, REGISTRIES, SIZES } from "./axes.mjs";
+import { runConfiguration } from "./configuration.mjs";
+import { cover, rowsOf } from "./cover.mjs";
+import { REGISTRY } from "./lanes.mjs";
+import { callCells, plainTable, rollingCells } from "./report.mjs";
+import { runRolling } from "./rolling.mjs";
+import { buildPeers } from "./sides.mjs";
+
+const KINDS = { calls: runConfiguration, rolling: runRolling };
+
+/**
+ * What is run: [{ kind, config }].
+ * @param match what the description of a configuration must match, for work on one part
+ * @param against a peer that takes Dubhe's place, or "itself"
+ */
+export function plan({ size, seed = 1, match = "", against }) {
+  const other = (config) =>
+    against === undefined ? config : { ...config, against: against === "itself" ? config.peer : against };
+  const rows = cover(rowsOf(AXES, isPossible), SIZES[size], seed);
+  const pairs = new Map();
+  for (const config of rows) {
+    const key = `${config.peer} ${config.role} ${size === "full" ? config.registry : ""}`;
+    // Without a registry nobody hears that a provider leaves.
+    if (config.registry !== "direct" && !pairs.has(key)) pairs.set(key, config);
+  }
+  return [
+    ...rows.map((config) => ({ kind: "calls", config: other(config) })),
+    ...[...pairs.values()].map((config) => ({ kind: "rolling", config: other({ ...config, first: "provider" }) })),
+  ].filter(({ kind, config }) => new RegExp(match).test(`${kind}: ${describe(config)}`));
+}
+
+/** Runs a plan; the results, failures included. @param print takes a line */
+export async function runMatrix(plan, print = console.log) {
+  const names = new Set(plan.flatMap(({ config }) => [config.peer, config.against ?? config.peer]));
+  await buildPeers([...names]);
+  const lanes = REGISTRIES.map((registry) => plan.filter(({ config }) => config.registry === registry));
+  const results = await Promise.all(lanes.filter((lane) => lane.length > 0).map((lane) => runLane(lane, print)));
+  return results.flat();
+}
+
+async function runLane(lane, print) {
+  const { registry: name } = lane[0].config;
+  const home = new Trial(() => {});
+  try {
+    const registry = await REGISTRY[name](home);
+    const results = [];
+    for (const { kind, config } of lane) results.push(await runOne(kind, config, registry, print));
+    return results;
+  } catch (error) {
+    print(`FAIL  ${name} did not start: ${error.stack}\n${home.evidence()}`);
+    return lane.map(({ kind, config }) => ({ kind, config, count: 0, seconds: 0, failure: `${name} did not start` }));
+  } finally {
+    await home.close();
+  }
+}
+
+async function runOne(kind, config, registry, print) {
+  const began = performance.now();
+  const trial = new Trial(() => {});
+  let failure;
+  let count = 0;
+  try {
+    await trial.step(config.peer, describe(config), async () => {
+      count = await KINDS[kind](config, trial, registry);
+    });
+  } catch (error) {
+    failure = error instanceof StepFailed ? error.message : String(error.stack);
+    print(`FAIL  ${kind}: ${describe(config)}\n      ${failure.split("\n").join("\n      ")}\n${trial.evidence()}`);
+  }
+  await trial.close();
+  const seconds = (performance.now() - began) / 1000;
+  if (failure === undefined) print(`  ok  ${kind}: ${describe(config)}: ${count} calls in ${seconds.toFixed(1)} s`);
+  return { kind, config, count, seconds, ...(failure !== undefined && { failure }) };
+}
+
+/** The tables. */
+export function summary(results) {
+  const failed = results.filter(({ failure }) => failure !== undefined);
+  return [
+    "calls: configurations × calls",
+    plainTable(callCells(results)),
+    "",
+    "provider replaced under load: calls, none failed",
+    plainTable(rollingCells(results)),
+    "",
+    ...failed.map(({ kind, config, failure }) => `FAIL ${kind}: ${describe(config)}: ${failure.split("\n")[0]}`),
+    `matrix: ${results.length - failed.length} configurations passed, ${failed.length} failed`,
+  ].join("\n");
+}

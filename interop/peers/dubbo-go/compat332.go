@@ -1,0 +1,7 @@
+//go:build !dubbo330
+
+package main
+
+import "dubbo.apache.org/dubbo-go/v3/protocol"
+
+type protocolOption = protocol.ServerOption

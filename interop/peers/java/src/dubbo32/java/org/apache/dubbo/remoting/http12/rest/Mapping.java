@@ -1,0 +1,4 @@
+package org.apache.dubbo.remoting.http12.rest;
+
+/** The stubs import it and do not use it; dubbo 3.2 has none. */
+public @interface Mapping {}

@@ -1,0 +1,7 @@
+package interop.peer.users;
+
+public enum Role {
+    ADMIN,
+    EDITOR,
+    GUEST
+}

@@ -1,0 +1,45 @@
+// A TCP proxy that can go silent, as a machine that has hung does: it takes bytes and connections, and nothing comes of them.
+import { connect, createServer } from "node:net";
+
+export async function stallableProxy(port, { delayMs = 0 } = {}) {
+  const sockets = new Set();
+  const waiting = [];
+  const proxy = { stalled: false, connections: 0 };
+  const pass = (fn) => {
+    if (proxy.stalled) waiting.push(fn);
+    else if (delayMs > 0) setTimeout(fn, delayMs);
+    else fn();
+  };
+  const server = createServer((near) => {
+    proxy.connections++;
+    const far = connect(port, "127.0.0.1");
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ]) {
+      sockets.add(from);
+      from.setNoDelay(true);
+      from.on("data", (chunk) => pass(() => to.writable && to.write(chunk)));
+      from.on("error", () => {});
+      from.on("close", () => {
+        sockets.delete(from);
+        pass(() => to.destroy());
+      });
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return Object.assign(proxy, {
+    port: server.address().port,
+    stall() {
+      proxy.stalled = true;
+    },
+    flow() {
+      proxy.stalled = false;
+      for (const fn of waiting.splice(0)) fn();
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  });
+}

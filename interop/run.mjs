@@ -20,6 +20,7 @@ const CELLS = [
   "embedded",
   "metadata-v1",
   "non-idl",
+  "wire-habits",
   "nacos-sdk-go",
   "nacos-contract",
   "start-nacos",

@@ -21,8 +21,14 @@ const SUITES = [
   ...FAULTS.map((fault) => [`fault ${fault}`, `npm start -- --fault ${fault} --duration 4; [ $? -eq 1 ]`, 60]),
   ...MODES.map((mode) => [`soak ${mode}`, `npm run soak -- --seconds 30 --modes ${mode}`, 90]),
   ["bench", "npm run bench -- --quick", 240],
-  ["interop", "npm run interop", 1200],
-  ["nacos", "node interop/nacos/run.mjs --only restart,auth,tls", 600],
+  ["zookeeper", "node interop/zookeeper/run.mjs", 420],
+  ["etcd", "node interop/etcd/run.mjs", 540],
+  ["nacos", "node interop/nacos/run.mjs", 600],
+  ["hessian", "node interop/hessian/run.mjs", 300],
+  ["migration", "node interop/migration/run.mjs", 240],
+  ["preferred", "node interop/migration/preferred.mjs", 180],
+  ["cli", "node interop/cli/run.mjs", 180],
+  ["interop", "npm run interop -- --ci", 1500],
 ];
 
 const asked = process.argv.slice(2);

@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import {
   decodeValue,
   encodeValue,
+  exceptionOf,
   HessianError,
   JavaObject,
+  javaBigDecimal,
+  javaBigInteger,
   javaDouble,
+  javaException,
   javaList,
   javaLong,
   javaMap,
@@ -31,8 +35,10 @@ export function run(input) {
   const again = decodeValue(written.value, { typed: true });
   assert.deepEqual(again, value.value);
   assert.deepEqual(encodeValue(again), written.value);
-  attempt(() => toPlain(value.value));
-  attempt(() => toPlain(loose.value));
+  for (const one of [value.value, loose.value]) {
+    attempt(() => toPlain(one));
+    exceptionOf(one);
+  }
   assert.equal({}.polluted, undefined);
   return [1_000 + Math.min(written.value.length, 500), ...shape(value.value)];
 }
@@ -44,6 +50,35 @@ function attempt(fn) {
     if (!(error instanceof HessianError)) throw error;
     return { error: error.message };
   }
+}
+
+const handle = (name, fields) => javaObject(`com.alibaba.com.caucho.hessian.io.java8.${name}`, fields);
+
+/** One of each class that toPlain knows. */
+function wellKnown() {
+  const date = handle("LocalDateHandle", { year: 2024, month: 2, day: 29 });
+  const time = handle("LocalTimeHandle", { hour: 7, minute: 5, second: 9, nano: 120_000_000 });
+  const dateTime = handle("LocalDateTimeHandle", { date, time });
+  const offset = handle("ZoneOffsetHandle", { seconds: -12_601 });
+  return [
+    [date, time, dateTime, offset],
+    handle("OffsetDateTimeHandle", { dateTime, offset }),
+    handle("OffsetTimeHandle", { localTime: time, zoneOffset: offset }),
+    handle("ZonedDateTimeHandle", { dateTime, offset, zoneId: "Europe/Berlin" }),
+    handle("InstantHandle", { seconds: javaLong(1), nanos: 5 }),
+    handle("DurationHandle", { seconds: -2, nanos: 500_000_000 }),
+    [handle("YearHandle", { year: 2024 }), handle("YearMonthHandle", { year: 1, month: 3 })],
+    [handle("MonthDayHandle", { month: 3, day: 4 }), handle("ZoneIdHandle", { zoneId: "UTC" })],
+    [javaBigDecimal("1.5"), javaBigInteger(-(2n ** 70n)), javaObject("java.math.BigInteger", { value: "12" })],
+    javaObject("java.util.UUID", { mostSigBits: 2n ** 60n, leastSigBits: -1 }),
+    javaObject("java.sql.Timestamp", { value: new Date(5) }),
+    javaException("a.E", "m", {
+      cause: javaException("a.F", "n"),
+      stackTrace: [
+        javaObject("java.lang.StackTraceElement", { declaringClass: "a.B", methodName: "c", lineNumber: -2 }),
+      ],
+    }),
+  ];
 }
 
 const shape = (value) => [
@@ -84,6 +119,7 @@ export function seeds() {
     [object, object, javaObject("a.B$C", { $x: 2, y: 1, __proto__x: 1, self: 1 })],
     javaList("[int", [1, 2, 3, 4, 5, 6, 7, 8, 9]),
     [javaMap("java.util.TreeMap", { a: 1 }), javaMap("java.util.TreeMap", {})],
+    ...wellKnown(),
   ].map((value) => encodeValue(value));
 }
 

@@ -1,8 +1,10 @@
 // MetadataService V1, on a real Nacos: over dubbo:// as untouched dubbo-go serves it, over Triple as dubbo-go serves it beside
-// V2, and Dubhe's own as dubbo-go (told `meta-v: 1.0.0`) and dubbo-java 3.2, which knows no V2, ask for it.
+// V2; and Dubhe's own, V1 and V2, as dubbo-go and dubbo-java ask for it: V1 where the instance says `meta-v: 1.0.0`, and by
+// dubbo-java 3.2, which knows no V2.
 import assert from "node:assert/strict";
 import { createRuntime } from "@dubhe/concurrency";
 import { createInstance, MemoryRegistryServer, MetadataKey, memoryRegistry } from "@dubhe/discovery";
+import { DubboClient } from "@dubhe/protocol-dubbo";
 import { nacosRegistry, parseNacosUrl } from "@dubhe/registry-nacos";
 import { createApp } from "dubhe";
 import { greetService } from "../dubhe/greet-service.mjs";
@@ -13,7 +15,7 @@ import { freePort } from "../lib/ports.mjs";
 import { checkGreetings, linesOf } from "../lib/verdicts.mjs";
 import { until } from "../nacos/wait.mjs";
 
-export const title = "MetadataService V1 over dubbo:// and over Triple, asked and served";
+export const title = "MetadataService: V1 over dubbo:// and over Triple asked; V1 and V2 served";
 
 const NAME = GreetService.typeName;
 const pathOf = (version) => `/org.apache.dubbo.metadata.MetadataService${version}`;
@@ -31,8 +33,17 @@ export async function run(trial) {
   ]) {
     await askedOfJava(trial, nacos, registry, version, protocol);
   }
-  await servedToGo(trial, nacos, registry);
-  await servedToJava(trial, nacos);
+  await servedAsV1(trial, nacos, registry);
+  await servedUntouched(trial, nacos);
+}
+
+/** A registration, or an entry of the mapping. */
+async function confirmed({ state }) {
+  await until(
+    () => state.value === "confirmed",
+    () => "a confirmation of the registry",
+    10_000,
+  );
 }
 
 /** The instances of an application, once there are some. */
@@ -48,6 +59,48 @@ async function instancesOf(registry, application) {
   );
   await watch[Symbol.asyncDispose]();
   return instances;
+}
+
+/** What a provider's dubbo port says to calls of the kind that consumers get wrong, all over one connection; then it stops. */
+async function wrongCalls(trial, peer, registry, app, stop) {
+  const [{ metadata }] = await instancesOf(registry, app);
+  const target = { host: "127.0.0.1", port: Number(JSON.parse(metadata[MetadataKey.metadataServiceParams]).port) };
+  const client = new DubboClient(createRuntime());
+  trial.onEnd(() => client.close());
+  const right = {
+    service: "org.apache.dubbo.metadata.MetadataService",
+    group: app,
+    version: "1.0.0",
+    method: "getMetadataInfo",
+    parameterTypes: ["java.lang.String"],
+    args: [metadata[MetadataKey.revision]],
+  };
+  const said = async (change) => {
+    try {
+      const value = await client.call(target, { ...right, ...change });
+      return value === null ? "null" : value.className;
+    } catch (error) {
+      return `${error.name}, ${error.kind}: ${error.message}`;
+    }
+  };
+  await trial.step(peer, "says what is wrong with a call over dubbo://, and the next one is answered", async () => {
+    const saw = await Promise.all([
+      said({}),
+      said({ args: ["no such revision"] }),
+      said({ group: "no-such-group" }),
+      said({ method: "noSuchMethod" }),
+      said({ service: "no.such.Service" }),
+    ]);
+    assert.equal(saw[0], "org.apache.dubbo.metadata.MetadataInfo");
+    assert.equal(saw[1], "null");
+    for (const line of saw.slice(2)) assert.match(line, /^DubboError, (?:peer|exception): ./);
+    assert.match(saw[2], /no-such-group/);
+    assert.equal(await said({}), saw[0]);
+    await stop();
+    const after = await said({});
+    assert.match(after, /^DubboError, connect: connect ECONNREFUSED/);
+    return [...saw, after].map((line) => line.slice(0, 150));
+  });
 }
 
 async function startGo(trial, nacos, { app, version = "3.3.2", flags = [] }) {
@@ -77,7 +130,7 @@ async function dubboPort(trial, nacos, registry, version) {
       return [`meta-v ${metadata[MetadataKey.metadataVersion]}, metadata over ${protocol} on port ${port}`, ...saw];
     },
   );
-  await provider.stop();
+  await wrongCalls(trial, `dubbo-go ${version}`, registry, app, () => provider.stop());
 }
 
 async function tripleV1(trial, nacos, registry) {
@@ -93,8 +146,8 @@ async function tripleV1(trial, nacos, registry) {
       const server = new MemoryRegistryServer("metadata-v1");
       const crafted = memoryRegistry(runtime, server);
       const metadata = { ...instance.metadata, [MetadataKey.metadataVersion]: "1.0.0" };
-      crafted.register(createInstance({ ...instance, metadata }));
-      crafted.mapping.add(NAME, app);
+      await confirmed(crafted.register(createInstance({ ...instance, metadata })));
+      await confirmed(crafted.mapping.add(NAME, app));
       const consumer = createApp({ name: "dubhe-consumer", registry: memoryRegistry(runtime, server) });
       try {
         const { greeting, peer } = await consumer.client(GreetService).greet({ name: "V1" }, { timeoutMs: 10_000 });
@@ -136,7 +189,8 @@ async function askedOfJava(trial, nacos, registry, version, wanted) {
       return [`meta-v ${metaV}, metadata over ${protocol} on port ${port}`, ...saw];
     },
   );
-  await provider.stop();
+  if (wanted === "dubbo") await wrongCalls(trial, `dubbo-java ${version}`, registry, app, () => provider.stop());
+  else await provider.stop();
 }
 
 /** A provider of ours, and the paths that it is called by. */
@@ -157,45 +211,67 @@ async function startDubhe(registry, name) {
   return { app, server, paths };
 }
 
-async function servedToGo(trial, nacos, registry) {
-  const name = "dubhe-announcing-v1";
-  const memory = new MemoryRegistryServer("announcing-v1");
-  const runtime = createRuntime();
-  const { app, paths } = await startDubhe(memoryRegistry(runtime, memory), name);
-  trial.onEnd(() => app[Symbol.asyncDispose]());
-  const own = memoryRegistry(runtime, memory);
-  trial.onEnd(() => own.close());
-  await trial.step("dubbo-go 3.3.2", "reads V1 from a Dubhe provider whose instance says meta-v 1.0.0", async () => {
-    const [instance] = await instancesOf(own, name);
-    const metadata = { ...instance.metadata, [MetadataKey.metadataVersion]: "1.0.0" };
-    const registration = registry.register(createInstance({ ...instance, metadata }));
-    const entry = registry.mapping.add(NAME, name);
-    await until(
-      () => registration.state.value === "confirmed",
-      () => "a confirmed registration",
-      10_000,
-    );
-    await instancesOf(registry, name);
-    const where = { registry: nacos.url };
-    const saw = await dubboGoCalls(trial, await dubboGo(), { where, peer: new RegExp(`^dubhe ${name}`) });
-    assert.ok(paths.includes(`${pathOf("")}/getMetadataInfo`), paths.join());
-    assert.ok(!paths.some((path) => path.startsWith(pathOf("V2"))), paths.join());
-    await registration[Symbol.asyncDispose]();
-    await entry[Symbol.asyncDispose]();
-    return saw;
+const CONSUMERS = {
+  "dubbo-go 3.3.2": (trial, nacos, peer) => goCalls(trial, nacos, peer, "3.3.2"),
+  "dubbo-go 3.3.0": (trial, nacos, peer) => goCalls(trial, nacos, peer, "3.3.0"),
+  "dubbo-java 3.3.6": (trial, nacos, peer) => javaCalls(trial, nacos, peer, "3.3.6"),
+  "dubbo-java 3.2.19": (trial, nacos, peer) => javaCalls(trial, nacos, peer, "3.2.19"),
+};
+
+async function goCalls(trial, nacos, peer, version) {
+  return dubboGoCalls(trial, await dubboGo(version), { where: { registry: nacos.url }, peer });
+}
+
+async function javaCalls(trial, nacos, peer, version) {
+  const args = ["client", "--registry", nacos.url, "--calls", FOUR_KINDS.join(","), "--timeout", "5s"];
+  const env = { PEER_JAVA_DUBBO: version };
+  const child = trial.start(`dubbo-java ${version}`, await dubboJava(), args, { cwd: trial.folder(), env });
+  return checkGreetings(await linesOf(child, FOUR_KINDS), { name: "peer-java", peer });
+}
+
+/** The consumer calls `name`, having asked for its metadata by `asked` and in no other way. */
+async function served(trial, nacos, { app: { name }, paths }, consumer, asked, step) {
+  await trial.step(consumer, step, async () => {
+    paths.length = 0;
+    const saw = await CONSUMERS[consumer](trial, nacos, new RegExp(`^dubhe ${name}`));
+    const asks = new Set(paths.filter((path) => path.startsWith(pathOf(""))).map((path) => path.toLowerCase()));
+    assert.deepEqual([...asks], [`${pathOf(asked)}/getMetadataInfo`.toLowerCase()]);
+    return [`metadata asked by ${[...asks]}`, ...saw];
   });
 }
 
-async function servedToJava(trial, nacos) {
-  const name = "dubhe-for-java-3-2";
-  const { app, paths } = await startDubhe(nacos.url, name);
-  trial.onEnd(() => app[Symbol.asyncDispose]());
-  await trial.step("dubbo-java 3.2.19", "reads V1 from an untouched Dubhe provider, and calls it", async () => {
-    const args = ["client", "--registry", nacos.url, "--calls", FOUR_KINDS.join(","), "--timeout", "5s"];
-    const env = { PEER_JAVA_DUBBO: "3.2.19" };
-    const child = trial.start("dubbo-java 3.2.19", await dubboJava(), args, { cwd: trial.folder(), env });
-    const lines = await linesOf(child, FOUR_KINDS);
-    assert.ok(paths.includes(`${pathOf("")}/getMetadataInfo`), paths.join());
-    return checkGreetings(lines, { name: "peer-java", peer: new RegExp(`^dubhe ${name}`) });
-  });
+async function servedAsV1(trial, nacos, registry) {
+  const name = "dubhe-announcing-v1";
+  const memory = new MemoryRegistryServer("announcing-v1");
+  const runtime = createRuntime();
+  const provider = await startDubhe(memoryRegistry(runtime, memory), name);
+  trial.onEnd(() => provider.app[Symbol.asyncDispose]());
+  const own = memoryRegistry(runtime, memory);
+  trial.onEnd(() => own.close());
+  const [instance] = await instancesOf(own, name);
+  const metadata = { ...instance.metadata, [MetadataKey.metadataVersion]: "1.0.0" };
+  const registration = registry.register(createInstance({ ...instance, metadata }));
+  const entry = registry.mapping.add(NAME, name);
+  await confirmed(registration);
+  await confirmed(entry);
+  await instancesOf(registry, name);
+  const step = "reads V1 from a Dubhe provider whose instance says meta-v 1.0.0, and calls it";
+  // Not dubbo-go 3.3.0: its hessian2 over Triple (`application/hessian2`) is understood by nobody else. Of us it asks V2.
+  for (const consumer of ["dubbo-go 3.3.2", "dubbo-java 3.3.6"]) {
+    await served(trial, nacos, provider, consumer, "", step);
+  }
+  await registration[Symbol.asyncDispose]();
+  await entry[Symbol.asyncDispose]();
+  // Its port too: nacos-sdk-go keeps the last list on disk, and believes it when the server has none.
+  await provider.app[Symbol.asyncDispose]();
+}
+
+async function servedUntouched(trial, nacos) {
+  const provider = await startDubhe(nacos.url, "dubhe-untouched");
+  trial.onEnd(() => provider.app[Symbol.asyncDispose]());
+  for (const consumer of Object.keys(CONSUMERS)) {
+    const version = consumer === "dubbo-java 3.2.19" ? "" : "V2";
+    const step = `reads ${version || "V1"} from an untouched Dubhe provider, and calls it`;
+    await served(trial, nacos, provider, consumer, version, step);
+  }
 }

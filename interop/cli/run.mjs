@@ -1,8 +1,10 @@
-// The `dubhe` command on real registries: what doctor, explain, ls and watch say while a provider runs, after it has been killed, and
-// after the registry has. Usage: node interop/cli/run.mjs [--only zookeeper,etcd,nacos,embedded]
+// The `dubhe` command on real registries, all at once: what doctor, explain, ls and watch say while a provider runs, after it has left,
+// of one that was killed, that advertises a port where nobody or somebody else listens, and after the registry has gone. Usage: node interop/cli/run.mjs [--only zookeeper,etcd,nacos,embedded]
 import { execFile } from "node:child_process";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { freePort } from "../lib/ports.mjs";
 import { StepFailed, Trial } from "../lib/trial.mjs";
 import { checkKinds, KINDS } from "../migration/registries.mjs";
 
@@ -36,10 +38,22 @@ function expect(text, pattern) {
 async function runOn(kind, trial) {
   const { url, stop } = await KINDS[kind](trial);
   const at = ["--registry", url];
-  const start = (label) => {
+  const start = (label, ...more) => {
     const script = join(root, "interop/migration/provider.mjs");
-    return trial.start(`provider ${label}`, process.execPath, [script, "--label", label, ...at]);
+    const where = more.includes("--registry") ? [] : at;
+    return trial.start(`provider ${label}`, process.execPath, [script, "--label", label, ...where, ...more]);
   };
+  const byInterface = start("i", "--registry", `${url}?registry-type=interface`);
+  const [, itsAddress] = await byInterface.waitFor(/READY (\S+)/);
+  await trial.step(kind, "explain: a provider of Dubbo 2's model; found when asked for", async () => {
+    const both = ["--registry", `${url}?registry-type=all`];
+    expect(await dubhe(0, "explain", service, ...both), new RegExp(`✓ ${itsAddress}: TCP .* HTTP/2 `));
+    return expect(
+      await dubhe(1, "explain", service, ...at),
+      /First wrong: mapping\n +no mapping: .*, but 1 provider registers the interface itself: give the registry registry-type=all/,
+    );
+  });
+  await byInterface.stop(10_000);
   const provider = start("a");
   const [, address] = await provider.waitFor(/READY (\S+)/);
   await trial.step(kind, "doctor finds everything in order", async () =>
@@ -56,12 +70,16 @@ async function runOn(kind, trial) {
   await trial.step(kind, "explain: a misspelt name", async () =>
     expect(await dubhe(1, "explain", "interop.echo.v1.EchoServise", ...at), /First wrong: mapping\n +no mapping: .*/),
   );
-  await trial.step(kind, "ls", async () => [
-    expect(await dubhe(0, "ls", ...at), new RegExp(`${application} +1 +1`)),
-    expect(await dubhe(0, "ls", "services", ...at), new RegExp(`${service} +${application}`)),
-    expect(await dubhe(0, "ls", "instances", ...at), new RegExp(`${address} +${application} +100 +ok`)),
-    expect(await dubhe(0, "ls", "instances", "--json", ...at), new RegExp(`"address": "${address}"`)),
-  ]);
+  await trial.step(kind, "ls", () =>
+    Promise.all(
+      [
+        [[], new RegExp(`${application} +1 +1`)],
+        [["services"], new RegExp(`${service} +${application}`)],
+        [["instances"], new RegExp(`${address} +${application} +100 +ok`)],
+        [["instances", "--json"], new RegExp(`"address": "${address}"`)],
+      ].map(async ([what, pattern]) => expect(await dubhe(0, "ls", ...what, ...at), pattern)),
+    ),
+  );
   await trial.step(kind, "watch: what is there, a newcomer, one that leaves; Ctrl-C", async () => {
     const watch = trial.start("watch", process.execPath, [
       join(root, "packages/cli/bin/dubhe.js"),
@@ -73,7 +91,9 @@ async function runOn(kind, trial) {
     const other = start("b");
     const [, second] = await other.waitFor(/READY (\S+)/);
     await watch.waitFor(new RegExp(`\\+ ${second} ${application}: weight 100`));
-    await other.stop(10_000);
+    other.kill("SIGTERM");
+    const end = await other.wait(15_000);
+    if (end.code !== 0) throw new Error(`the provider ended with ${end.code ?? end.signal}\n${other.tail()}`);
     await watch.waitFor(new RegExp(`- ${second} ${application}`));
     watch.kill("SIGINT");
     const { code } = await watch.wait(10_000);
@@ -88,6 +108,35 @@ async function runOn(kind, trial) {
         /First wrong: instances\n +mapping names \S+, which has no instances in .*/,
       ),
     );
+    await trial.step(kind, "explain: it advertises what nobody, or an HTTP/1.1 server, listens on", async () => {
+      const web = createServer((_, response) => response.end("hello"));
+      await new Promise((resolve) => web.listen(0, "127.0.0.1", resolve));
+      const said = [];
+      for (const [port, words] of [
+        [await freePort(), (port) => `port ${port} of 127.0.0.1 refuses connections: nobody listens there`],
+        [web.address().port, (port) => `127.0.0.1:${port} is not HTTP/2: it answers in HTTP/1.1`],
+      ]) {
+        const wrong = start("w", "--advertise", `127.0.0.1:${port}`, "--metadata", "remote");
+        await wrong.waitFor(/READY/);
+        const out = await dubhe(1, "explain", service, ...at);
+        said.push(expect(out, new RegExp(`First wrong: connect\n +${words(port).replaceAll(".", "\\.")}`)));
+        await wrong.stop(10_000);
+      }
+      web.close();
+      return said;
+    });
+    await trial.step(kind, "explain: it was killed", async () => {
+      const killed = start("k");
+      await killed.waitFor(/READY/);
+      killed.kill("SIGKILL");
+      await killed.wait(5_000);
+      // Nacos hears of it by the connection, the others when session or lease end.
+      const words =
+        kind === "nacos"
+          ? /First wrong: instances\n +mapping names \S+, which has no instances in .*/
+          : /First wrong: metadata\n +metadata of revision \S+ of migrating-provider is unreadable: port \d+ of 127\.0\.0\.1 refuses connections: nobody listens there/;
+      return expect(await dubhe(1, "explain", service, ...at), words);
+    });
     await stop();
   }
   await trial.step(kind, "explain and doctor: the registry has gone", async () => {
@@ -97,20 +146,23 @@ async function runOn(kind, trial) {
   });
 }
 
+const began = Date.now();
 const failures = [];
-for (const kind of chosen) {
-  console.log(`\n${kind}`);
-  const trial = new Trial();
-  try {
-    await runOn(kind, trial);
-  } catch (error) {
-    failures.push(kind);
-    const where = error instanceof StepFailed ? `${error.peer}: ${error.step}` : "preparing";
-    console.log(`  FAIL ${where}\n    ${error.message.split("\n").join("\n    ")}\n${trial.evidence()}`);
-  }
-  await trial.close();
-}
+await Promise.all(
+  chosen.map(async (kind) => {
+    const trial = new Trial();
+    try {
+      await runOn(kind, trial);
+    } catch (error) {
+      failures.push(kind);
+      const where = error instanceof StepFailed ? `${error.peer}: ${error.step}` : `${kind}: preparing`;
+      console.log(`  FAIL ${where}\n    ${error.message.split("\n").join("\n    ")}\n${trial.evidence()}`);
+    }
+    await trial.close();
+  }),
+);
+const summary = `${chosen.length - failures.length} passed, ${failures.length} failed`;
 console.log(
-  `\n${chosen.length - failures.length} passed, ${failures.length} failed${failures.length === 0 ? "" : `: ${failures.join(", ")}`}`,
+  `\n${summary}${failures.length === 0 ? "" : `: ${failures.join(", ")}`} in ${((Date.now() - began) / 1_000).toFixed(0)} s`,
 );
 process.exit(failures.length === 0 ? 0 : 1);

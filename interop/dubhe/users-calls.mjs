@@ -38,7 +38,7 @@ export async function callUsers(users, { java = false, exceptions = true } = {})
 
   const state = await failure(users.fail("state"));
   if (exceptions) assert.equal(javaExceptionOf(state).className, "java.lang.IllegalStateException");
-  if (java) assert.equal(javaExceptionOf(state).cause.className, "java.lang.IllegalArgumentException");
+  if (exceptions) assert.equal(javaExceptionOf(state).cause.className, "java.lang.IllegalArgumentException");
   assert.equal((await failure(users.fail("rpc"))).code, Code.PermissionDenied);
   const wrong = await failure(users.list(["a", 5], "GUEST"));
   assert.equal(wrong.code, Code.InvalidArgument);

@@ -93,7 +93,11 @@ export const userHandlers = {
   },
   touch() {},
   fail(kind) {
-    if (kind === "state") throw new JavaException("java.lang.IllegalStateException", "wrong state");
+    if (kind === "state") {
+      const cause = new JavaException("java.lang.IllegalArgumentException", "because");
+      throw new JavaException("java.lang.IllegalStateException", "wrong state", { cause });
+    }
+    if (kind === "foreign") throw new JavaException("com.acme.Elsewhere", "elsewhere", { fields: { code: 5 } });
     if (kind === "rpc") throw new RpcError("not allowed", Code.PermissionDenied);
     throw new Error("an error");
   },

@@ -47,15 +47,15 @@ export function adminOf(address) {
     revision: async () => BigInt((await post("kv/range", { key: base64("x") })).header.revision),
     compact: (revision) => post("kv/compaction", { revision: String(revision), physical: true }),
     status: () => post("maintenance/status"),
-    /** A root user and one that may only what a Dubbo registry needs; from then on a login is wanted. */
-    async enableAuth(password, user) {
+    /** A root user, and others that may only what a Dubbo registry needs, or `rights` says; from then on a login is wanted. */
+    async enableAuth(password, user, rights = {}) {
       for (const [name, secret] of Object.entries({ root: password, ...user })) {
         await post("auth/user/add", { name, password: secret });
         await post("auth/role/add", { name });
         await post("auth/user/grant", { user: name, role: name });
       }
       for (const name of Object.keys(user))
-        for (const prefix of ["/services/", "/dubbo/"])
+        for (const prefix of rights[name] ?? ["/services/", "/dubbo/"])
           await post("auth/role/grant", {
             name,
             perm: { permType: "READWRITE", key: base64(prefix), range_end: after(prefix) },

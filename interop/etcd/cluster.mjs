@@ -66,7 +66,7 @@ export async function clusterSteps(trial, version) {
     for (const server of cluster.servers) for (const admin = adminOf(server.address); !(await admin.healthy()); );
     const victim = alive().reduce((most, server) => (usedBy(server) > usedBy(most) ? server : most));
     const users = usedBy(victim);
-    victim.freeze();
+    await victim.freeze();
     victim.frozen = true;
     const began = performance.now();
     const third = provider.register(instance(3));

@@ -61,8 +61,9 @@ export async function failureSteps(trial, version) {
     async () => {
       seen.errors.length = 0;
       const began = performance.now();
-      server.freeze();
-      const noticed = await until(() => seen.errors.length > 0, said(consumer), 15_000);
+      await server.freeze();
+      // A third of the time to live without a word, and then the limit of a request.
+      const noticed = await until(() => seen.errors.length > 0, said(consumer), TTL_MS / 3 + 2_000 + 1_000);
       await until(() => consumer.counters.sessionsLost > 0, said(consumer), 20_000);
       if (seen.ports.length === 0) throw new Error("an empty list");
       await pause(Math.max(0, 9_000 - (performance.now() - began)));
@@ -129,6 +130,23 @@ export async function failureSteps(trial, version) {
     await shows("1,2,3", 10_000);
     if (consumer.counters.relists <= relists) throw new Error(said(consumer)());
     return `${consumer.counters.relists - relists} list`;
+  });
+
+  await trial.step(peer, "is set up again from an older copy: noticed, a new session, everything again", async () => {
+    await server.restart({ backup: true });
+    await until(() => consumer.health.value.state === "up", said(consumer), 10_000);
+    for (let n = 0; n < 20; n++)
+      await admin.put(keyOf(30 + (n % 2)), JSON.stringify({ Host: "10.0.0.1", Port: 30 + (n % 2) }));
+    await shows("1,2,3,30,31", 10_000);
+    const { sessions } = { ...consumer.counters };
+    await server.restart({ restore: true });
+    await shows("1,2,3", 10_000);
+    await admin.put(keyOf(32), JSON.stringify({ Host: "10.0.0.1", Port: 32 }));
+    await shows("1,2,3,32", 10_000);
+    await admin.delete(keyOf(32));
+    await shows("1,2,3", 10_000);
+    await until(() => confirmed(...registrations), said(provider), 10_000);
+    if (consumer.counters.sessions !== sessions + 1) throw new Error(said(consumer)());
   });
 
   await trial.step(peer, `takes ${BURST} instances at once, while the lease of ${TTL_MS} ms lives`, async () => {

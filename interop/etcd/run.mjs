@@ -4,6 +4,7 @@
 //   failures   killed, frozen, a revoked lease, compaction; a provider suspended; 10 000 instances at once
 //   auth       logins, tokens that end, a user with few rights
 //   tls        TLS with client certificates
+//   lines      endpoints that are no etcd, a slow line, large values and answers
 //   cluster    three members: the leader killed, a member frozen
 // --ci: without the parts of the versions in the middle. Debian's server is installed by apt, which needs root; 3.5 and 3.6 are
 // built from the Go module proxy, which needs Go. Exits 0 only if every part held.
@@ -13,6 +14,7 @@ import { authSteps } from "./auth.mjs";
 import { clusterSteps } from "./cluster.mjs";
 import { contractSteps } from "./contract.mjs";
 import { failureSteps } from "./failures.mjs";
+import { lineSteps } from "./lines.mjs";
 import { etcdProgram, VERSIONS } from "./server.mjs";
 import { tlsSteps } from "./tls.mjs";
 
@@ -20,7 +22,14 @@ const { values: flags } = parseArgs({
   options: { only: { type: "string" }, versions: { type: "string" }, ci: { type: "boolean" } },
 });
 const versions = flags.versions?.split(",") ?? VERSIONS;
-const PARTS = { contract: undefined, failures: failureSteps, auth: authSteps, tls: tlsSteps, cluster: clusterSteps };
+const PARTS = {
+  contract: undefined,
+  failures: failureSteps,
+  auth: authSteps,
+  tls: tlsSteps,
+  lines: lineSteps,
+  cluster: clusterSteps,
+};
 const chosen = flags.only?.split(",") ?? Object.keys(PARTS);
 const unknown = [
   ...chosen.filter((name) => !Object.hasOwn(PARTS, name)),
@@ -49,9 +58,11 @@ const jobs = chosen.flatMap((name) => {
   ];
 });
 const failures = [];
+const start = performance.now();
 await Promise.all(
   jobs.map(async ({ title, run }) => {
     const lines = [];
+    const began = performance.now();
     const trial = new Trial((line) => lines.push(line));
     try {
       await run(trial);
@@ -62,10 +73,10 @@ await Promise.all(
       lines.push(`  FAIL ${where}\n    ${String(error.message).split("\n").join("\n    ")}\n${trial.evidence()}`);
     }
     await trial.close();
-    console.log(`\n${title}\n${lines.join("\n")}`);
+    console.log(`\n${title} (${((performance.now() - began) / 1_000).toFixed(0)} s)\n${lines.join("\n")}`);
   }),
 );
 console.log(
-  `\n${jobs.length - failures.length} passed, ${failures.length} failed${failures.length === 0 ? "" : `: ${failures.join(", ")}`}`,
+  `\n${jobs.length - failures.length} passed, ${failures.length} failed${failures.length === 0 ? "" : `: ${failures.join(", ")}`} (${((performance.now() - start) / 1_000).toFixed(0)} s)`,
 );
 process.exit(failures.length === 0 ? 0 : 1);

@@ -1,5 +1,5 @@
 // Real etcd servers: Debian's 3.4, and 3.5 and 3.6 built from the Go module proxy.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Child, run } from "../../scripts/lib/child.mjs";
@@ -29,6 +29,18 @@ export async function etcdProgram(version) {
   return program;
 }
 
+/** A signal takes its time to stop the threads of a process: until then they go on answering. */
+async function stopped(pid) {
+  const folder = `/proc/${pid}/task`;
+  if (!existsSync(folder)) return pause(200);
+  for (let waited = 0; waited < 5_000; waited += 5) {
+    const states = readdirSync(folder).map((id) => /\) (\S)/.exec(readFileSync(join(folder, id, "stat"), "utf8"))?.[1]);
+    if (states.every((state) => state === "T")) return;
+    await pause(5);
+  }
+  throw new Error(`process ${pid} does not stop`);
+}
+
 /**
  * Starts a server, or a cluster of `members` on this machine, with its data in a folder of its own that goes with `stop`. `tls`
  * { cert, key, ca }: paths; with `ca`, clients need a certificate of it. `args` go to the command line.
@@ -36,6 +48,7 @@ export async function etcdProgram(version) {
 export async function startEtcd({ version = "debian", members = 1, tls, args = [], port } = {}) {
   const program = await etcdProgram(version);
   const folder = mkdtempSync(join(tmpdir(), "dubhe-etcd-"));
+  const kept = `${folder}-kept`;
   const scheme = tls === undefined ? "http" : "https";
   const ports = [];
   for (let n = 0; n < members; n++)
@@ -75,7 +88,10 @@ export async function startEtcd({ version = "debian", members = 1, tls, args = [
         child.kill("SIGKILL");
         await child.exited;
       },
-      freeze: () => process.kill(child.pid, "SIGSTOP"),
+      async freeze() {
+        process.kill(child.pid, "SIGSTOP");
+        await stopped(child.pid);
+      },
       thaw: () => process.kill(child.pid, "SIGCONT"),
       get running() {
         return child.end === undefined;
@@ -101,7 +117,7 @@ export async function startEtcd({ version = "debian", members = 1, tls, args = [
   };
   const stop = async () => {
     for (const server of servers) if (server.running) await server.kill();
-    rmSync(folder, { recursive: true, force: true });
+    for (const path of [folder, kept]) rmSync(path, { recursive: true, force: true });
   };
   try {
     await answering();
@@ -119,11 +135,20 @@ export async function startEtcd({ version = "debian", members = 1, tls, args = [
     async kill() {
       await Promise.all(servers.map((server) => server.kill()));
     },
-    freeze: () => servers.map((server) => server.freeze()),
+    async freeze() {
+      await Promise.all(servers.map((server) => server.freeze()));
+    },
     thaw: () => servers.map((server) => server.thaw()),
-    /** Same ports, same data, unless `wipe`. */
-    async restart({ wipe = false, downMs = 0 } = {}) {
+    /**
+     * Same ports, same data, unless `wipe`. With `backup`, the data as it is now is kept; with `restore`, it is as it was then.
+     */
+    async restart({ wipe = false, downMs = 0, backup = false, restore = false } = {}) {
       for (const server of servers) if (server.running) await server.kill();
+      if (backup) cpSync(folder, kept, { recursive: true });
+      if (restore) {
+        rmSync(folder, { recursive: true, force: true });
+        cpSync(kept, folder, { recursive: true });
+      }
       if (wipe) servers.forEach((_, n) => rmSync(join(folder, `m${n}`), { recursive: true, force: true }));
       await pause(downMs);
       for (const server of servers) server.spawn();

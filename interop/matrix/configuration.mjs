@@ -16,6 +16,12 @@ const STATUS = {
   cancel: /^cancell?ed /,
 };
 
+/** A call that is too slow ends at its deadline: not before, and not when the server is done, ten seconds or four later. */
+const isInTime = ({ role, against }, ms) => {
+  const limit = role === "provider" && against === undefined ? 300 : 3_000;
+  return ms > limit - 10 && ms < limit + 900;
+};
+
 /** Runs it as a step of the trial. */
 export async function runConfiguration(config, trial, registry) {
   const port = await freePort();
@@ -28,7 +34,7 @@ export async function runConfiguration(config, trial, registry) {
     consumer = await startConsumerOf(config, trial, registry, port, calls);
   } else {
     consumer = await startConsumerOf(config, trial, registry, port, calls);
-    await consumer.waitFor(/^WAITING/m, 30_000);
+    await consumer.waitFor(/^WAITING/m, 60_000);
     server = await provider();
   }
   const lines = await linesOf(consumer, CALLS);
@@ -38,8 +44,9 @@ export async function runConfiguration(config, trial, registry) {
     for (const { peer } of line.results ?? []) assert.match(peer, answered, `${line.call} was answered by ${peer}`);
     const wanted = config.role === "consumer" && config.against === undefined && STATUS[line.call];
     if (wanted) assert.match(`${line.code} ${line.error}`, wanted, line.call);
+    if (line.call === "deadline") assert.ok(isInTime(config, line.ms), `the deadline took ${line.ms} ms`);
   }
   server.kill("SIGTERM");
   await server.wait(20_000);
-  return lines.length;
+  return { count: lines.length };
 }

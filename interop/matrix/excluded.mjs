@@ -1,16 +1,98 @@
-// What is not in the matrix because a peer cannot do it with its own kind either: each with the reason and how it was seen.
+// What the peers cannot do among themselves: left out, made possible, or allowed for. Each with the reason and how it was seen.
 
-/** `when`: values of axes; a configuration that has them all is left out. */
+const GO = ["dubbo-go 3.3.2", "dubbo-go 3.3.2 tri", "dubbo-go 3.3.0"];
+const JAVA = ["dubbo-java 3.3.6", "dubbo-java 3.2.19"];
+
+/** `when`: values of axes; a configuration that has them all is left out, of one `kind` only where it says so. */
 export const EXCLUDED = [
   {
     what: "dubbo-java calls an address where nobody listens yet",
-    when: { peer: ["dubbo-java 3.3.6", "dubbo-java 3.2.19"], role: "consumer", registry: "direct", first: "consumer" },
+    when: { peer: JAVA, role: "consumer", registry: "direct", first: "consumer" },
     reason: "it tries an address that refused it again only after a minute.",
     seen: 'a dubbo-java client before a dubbo-java server of its own version, `--url … --wait 20s`: "No provider available … validInvokers: 0, invokersToReconnect: 1".',
   },
+  {
+    what: "dubbo-go discovers, by instance on etcd, an application that has no instance yet",
+    when: { peer: GO, role: "consumer", registry: "etcd", mode: "instance", first: "consumer" },
+    reason: "it does not go on watching an application of which it found no instance.",
+    seen: "`--match '^calls: dubbo-go .* calls .*etcd.*by instance.*consumer first' --against itself`, with all three: no call succeeds within 40 s.",
+  },
+  {
+    what: "a provider is replaced while dubbo-go finds it by interface on etcd",
+    kind: "rolling",
+    when: { peer: GO, role: "consumer", registry: "etcd", mode: ["interface", "all"] },
+    reason: "no listener of dubbo-go's gets etcd's DELETE events: it goes on calling providers that have left.",
+    seen: "the same with a dubbo-go provider: 200 of 4 476 calls failed (3.3.2, by interface), 2 075 of 5 239 (3.3.0, by both). By instance it is told over the connection, and that is in the matrix.",
+  },
+  {
+    what: "a provider is replaced while dubbo-go 3.3.0 finds it by instance on Nacos or etcd",
+    kind: "rolling",
+    when: { peer: "dubbo-go 3.3.0", role: "consumer", registry: ["nacos", "etcd"], mode: "instance" },
+    reason: "it does not hear of the instances that come after the first. 3.3.2 does.",
+    seen: "the same with a dubbo-go 3.3.0 provider: the new one gets no call within 30 s (`--match '^rolling: dubbo-go 3.3.0 calls' --against itself`).",
+  },
 ];
 
-export const reasonAgainst = (config) => EXCLUDED.find(({ when }) => matches(config, when))?.reason;
+/** `when`: configurations whose provider, told to stop, closes connections with calls in flight. */
+export const DROPS = [
+  {
+    what: "dubbo-java does not wait for calls in flight when it stops",
+    when: { peer: JAVA, role: "provider" },
+    reason:
+      "it closes its connections within half a second of SIGTERM; until then it may answer that it has no such service.",
+    seen: "a call of a second, 300 ms old when the server gets SIGTERM, from an HTTP/2 client that is nobody's: 3.2.19 sends GOAWAY and closes 2 ms later, 3.3.6 closes without. dubbo-java's own consumer loses calls as well (`--match '^rolling: dubbo-java.* called' --against itself`).",
+  },
+  {
+    what: "dubbo-go 3.3.0 does not take its instance back when it stops",
+    when: { peer: "dubbo-go 3.3.0", role: "provider", mode: ["instance", "all"] },
+    reason:
+      "it stays in the registry until its session ends, so that calls go to it until it resets them and closes; 3.3.2 takes it back.",
+    seen: "its `serviceDiscoveryRegistry.UnRegister` returns nil and does nothing. Its own consumer loses calls as well: 1 519 of 5 791 on ZooKeeper by both (`--match '^rolling: dubbo-go 3.3.0 called.*zookeeper' --against itself`).",
+  },
+  {
+    what: "dubbo-go cannot take back what it registered by interface on etcd",
+    when: {
+      peer: GO,
+      role: "provider",
+      registry: "etcd",
+      mode: ["interface", "all"],
+    },
+    reason: "its entry stays until its lease ends, so that calls go to it until its connections close.",
+    seen: 'its log on SIGTERM: "unRegister consumer url failed … DoUnregister is not support in etcdV3Registry".',
+  },
+];
+
+/** What is done for the peers' sake. */
+export const FIXTURES = [
+  {
+    what: "dubbo-go 3.3.0's providers come last on each registry",
+    reason:
+      "their instances stay after them (see above), and dubbo-go's consumers ask each of an application's instances for metadata, six seconds for one that is dead, before they use any.",
+    seen: '"can not connect to remote metadata service host: …, skipping this instance", for half a minute.',
+  },
+  {
+    what: "entries that dubbo-go providers left on etcd by interface are deleted before each configuration",
+    reason:
+      "they stay after the provider until its lease ends, see above, and dubbo-go's consumers go on calling them.",
+    seen: '`--match "^calls: dubbo-go 3.3.2 calls .*etcd.*by all" --against itself`: "dial tcp …: connect: connection refused".',
+  },
+  {
+    what: "dubbo-go 3.3.0's application has another name when group and version are set",
+    reason:
+      "its revision is made of interface and method names only, and it does not write metadata of a revision that ZooKeeper has already: an application that is deployed again with another group keeps the old one there.",
+    seen: "metadata/info/metadata_info.go and metadata/report/zookeeper/report.go of dubbo-go 3.3.0.",
+  },
+  {
+    what: "the mapping on etcd is empty before a provider that starts first, and names its application before one that starts second",
+    reason:
+      "dubbo-go adds a name to a mapping that names others only if nothing at all was written to the store since it was (it compares the key's revision with the store's), and its consumers on etcd never hear of a mapping that changes.",
+    seen: '"update mapping /dubbo/mapping/greet.GreetService: service-app mapping CAS conflict", upon which the provider ends; "etcd metadata report does not support service mapping listener".',
+  },
+];
+
+export const reasonAgainst = (config, kind) =>
+  EXCLUDED.find((entry) => (entry.kind === undefined || entry.kind === kind) && matches(config, entry.when))?.reason;
+export const reasonToDrop = (config) => DROPS.find(({ when }) => matches(config, when))?.reason;
 
 const matches = (config, when) =>
   Object.entries(when).every(([axis, values]) => [values].flat().includes(config[axis]));

@@ -1,12 +1,12 @@
 // The results as a table: a row for each peer and role, a column for each registry.
 import { writeFileSync } from "node:fs";
-import { PEERS, REGISTRIES } from "./axes.mjs";
-import { EXCLUDED } from "./excluded.mjs";
+import { AXES, isPair, PEERS, REGISTRIES } from "./axes.mjs";
+import { DROPS, EXCLUDED, FIXTURES, reasonAgainst } from "./excluded.mjs";
 
 const ROLES = { provider: "called by Dubhe", consumer: "calls Dubhe" };
 
 /** The cells of one kind: [peer, role, ...text for each registry]. */
-export function cells(results, text) {
+export function cells(results, text, leftOut = () => "") {
   return Object.keys(PEERS).flatMap((peer) =>
     Object.keys(ROLES).map((role) => [
       `${peer} ${ROLES[role]}`,
@@ -14,7 +14,7 @@ export function cells(results, text) {
         const of = results.filter(
           ({ config }) => config.peer === peer && config.role === role && config.registry === registry,
         );
-        if (of.length === 0) return registry === "etcd" && PEERS[peer].language === "java" ? "has none" : "";
+        if (of.length === 0) return isPair({ peer, registry }) ? leftOut({ peer, role, registry }) : "has none";
         const failed = of.filter(({ failure }) => failure !== undefined);
         return failed.length === 0 ? text(of) : `**${failed.length} of ${of.length} FAILED**`;
       }),
@@ -22,7 +22,7 @@ export function cells(results, text) {
   );
 }
 
-const sum = (of, key) => of.reduce((total, result) => total + result[key], 0);
+const sum = (of, key) => of.reduce((total, result) => total + (result[key] ?? 0), 0);
 export const callCells = (results) =>
   cells(
     results.filter(({ kind }) => kind === "calls"),
@@ -31,7 +31,14 @@ export const callCells = (results) =>
 export const rollingCells = (results) =>
   cells(
     results.filter(({ kind }) => kind === "rolling"),
-    (of) => `${sum(of, "count")} calls`,
+    (of) => {
+      const dropped = sum(of, "dropped");
+      return `${sum(of, "count")}${dropped > 0 ? `, ${dropped} dropped` : ""}`;
+    },
+    (pair) =>
+      AXES.mode.every((mode) => mode === "-" || reasonAgainst({ ...pair, mode, first: "provider" }, "rolling"))
+        ? "left out"
+        : "",
   );
 
 const HEAD = ["", ...REGISTRIES];
@@ -60,10 +67,11 @@ const RECORD = new URL("../../docs/interop.json", import.meta.url);
 /** docs/interop.md, and each configuration in docs/interop.json. */
 export function writeDocument({ results, size, seconds }) {
   writeFileSync(DOCUMENT, document({ results, size, seconds }));
-  const record = results.map(({ kind, config, count, seconds: took, failure }) => ({
+  const record = results.map(({ kind, config, count, dropped, seconds: took, failure }) => ({
     kind,
     ...config,
     calls: count,
+    ...(dropped > 0 && { dropped }),
     seconds: Number(took.toFixed(1)),
     ...(failure !== undefined && { failure: failure.split("\n")[0] }),
   }));
@@ -80,32 +88,31 @@ in ${Math.round(seconds / 60)} minutes. Each of them is a line of [interop.json]
     npm run interop -- --only matrix --${size} --write
 
 "n × 11" is n configurations with 11 calls each: unary, server, client and bidirectional stream, error, error with a code, unknown
-method, deadline, 1 MiB there and back, 1 000 messages a stream, cancel in mid-stream (the server must notice). ${COVERED[size]}
+method, deadline, 1 MiB there and back, 1 000 messages a stream, cancel in mid-stream (the server must notice). Contents, order,
+status codes, an attachment and which server answered are checked. ${COVERED[size]}
 metadata local or remote; registered by instance, by interface, both; group and version set or not; provider or consumer started
 first. "dubbo-go 3.3.2" is with untouched defaults, "tri" with its metadata over Triple. The registries are ZooKeeper 3.8, Nacos 3.1,
 etcd 3.4 and Dubhe's own; each is started once for all its configurations.
 
 ${markdownTable(callCells(results))}
 
-A provider is replaced twice by one with another revision, while 8 callers call without a retry of the peers' own; the calls that were
-made, none of which failed:
+A provider is replaced twice by one with another revision, while the consumer keeps 8 calls in flight and retries none. The number is
+that of the calls, and none failed. "Dropped" are calls in flight on a connection that the peer's provider closed when it was told to
+stop: they fail, since they may have been made; no others did.
 
 ${markdownTable(rollingCells(results))}
-
-${notes()}`;
+${section("Left out", "What the peer cannot do with its own kind either.", EXCLUDED)}
+${section("Dropped calls", "Providers that do not stop gracefully.", DROPS)}
+${section("Done for the peers' sake", "", FIXTURES)}`;
 }
 
 const COVERED = {
-  full: "For each pair the configurations\ncover any two values of any two of:",
+  full: "For each pair the\nconfigurations cover any two values of any two of:",
   ci: "The configurations cover\nevery pair, and any two values of any two of: peer, role, registry,",
 };
 
-function notes() {
-  if (EXCLUDED.length === 0) return "";
-  return `## What peers cannot do among themselves
-
-Left out of the above, because the peer fails with its own kind as well.
-
-${EXCLUDED.map(({ what, reason, seen }) => `- ${what}: ${reason} Seen: ${seen}`).join("\n")}
+const section = (title, lead, entries) => `
+## ${title}
+${lead === "" ? "" : `\n${lead}\n`}
+${entries.map(({ what, reason, seen }) => `- **${what}**: ${reason} Seen: ${seen}`).join("\n")}
 `;
-}

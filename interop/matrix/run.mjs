@@ -3,10 +3,11 @@ import { StepFailed, Trial } from "../lib/trial.mjs";
 import { AXES, describe, isPossible, REGISTRIES, SIZES } from "./axes.mjs";
 import { runConfiguration } from "./configuration.mjs";
 import { cover, rowsOf } from "./cover.mjs";
-import { REGISTRY } from "./lanes.mjs";
+import { reasonAgainst } from "./excluded.mjs";
+import { inOrder, REGISTRY } from "./lanes.mjs";
 import { callCells, plainTable, rollingCells } from "./report.mjs";
 import { runRolling } from "./rolling.mjs";
-import { buildPeers } from "./sides.mjs";
+import { appOf, buildPeers } from "./sides.mjs";
 
 const KINDS = { calls: runConfiguration, rolling: runRolling };
 
@@ -23,7 +24,8 @@ export function plan({ size, seed = 1, match = "", against }) {
   for (const config of rows) {
     const key = `${config.peer} ${config.role} ${size === "full" ? config.registry : ""}`;
     // Without a registry nobody hears that a provider leaves.
-    if (config.registry !== "direct" && !pairs.has(key)) pairs.set(key, config);
+    const possible = config.registry !== "direct" && reasonAgainst(config, "rolling") === undefined;
+    if (possible && !pairs.has(key)) pairs.set(key, config);
   }
   return [
     ...rows.map((config) => ({ kind: "calls", config: other(config) })),
@@ -46,7 +48,7 @@ async function runLane(lane, print) {
   try {
     const registry = await REGISTRY[name](home);
     const results = [];
-    for (const { kind, config } of lane) results.push(await runOne(kind, config, registry, print));
+    for (const { kind, config } of inOrder(lane)) results.push(await runOne(kind, config, registry, print));
     return results;
   } catch (error) {
     print(`FAIL  ${name} did not start: ${error.stack}\n${home.evidence()}`);
@@ -60,10 +62,11 @@ async function runOne(kind, config, registry, print) {
   const began = performance.now();
   const trial = new Trial(() => {});
   let failure;
-  let count = 0;
+  let seen = { count: 0 };
   try {
     await trial.step(config.peer, describe(config), async () => {
-      count = await KINDS[kind](config, trial, registry);
+      await registry.prepare?.(config, appOf(config));
+      seen = await KINDS[kind](config, trial, registry);
     });
   } catch (error) {
     failure = error instanceof StepFailed ? error.message : String(error.stack);
@@ -71,8 +74,11 @@ async function runOne(kind, config, registry, print) {
   }
   await trial.close();
   const seconds = (performance.now() - began) / 1000;
-  if (failure === undefined) print(`  ok  ${kind}: ${describe(config)}: ${count} calls in ${seconds.toFixed(1)} s`);
-  return { kind, config, count, seconds, ...(failure !== undefined && { failure }) };
+  if (failure === undefined)
+    print(
+      `  ok  ${kind}: ${describe(config)}: ${seen.count} calls${seen.dropped > 0 ? `, ${seen.dropped} dropped by the peer,` : ""} in ${seconds.toFixed(1)} s`,
+    );
+  return { kind, config, ...seen, seconds, ...(failure !== undefined && { failure }) };
 }
 
 /** The tables. */

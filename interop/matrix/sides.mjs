@@ -40,8 +40,15 @@ function common(config, registry, side) {
 const providerSide = ({ role, peer, against = DUBHE }) => (role === "provider" ? peer : against);
 const consumerSide = ({ role, peer, against = DUBHE }) => (role === "consumer" ? peer : against);
 
-/** The provider's application: the same in every configuration of a pair, as if it were deployed again. */
-const appOf = (config) => `${providerSide(config).toLowerCase().replaceAll(/[ .]/g, "-")}-provider`;
+/**
+ * The provider's application: the same in every configuration of a pair, as if it were deployed again. dubbo-go 3.3.0 needs another
+ * for another group: its revision leaves the group out, and metadata of a revision that is in ZooKeeper is never written again.
+ */
+export const appOf = (config) => {
+  const side = providerSide(config);
+  const group = side === "dubbo-go 3.3.0" && config.identity !== "none" ? "-in-group" : "";
+  return `${side.toLowerCase().replaceAll(/[ .]/g, "-")}${group}-provider`;
+};
 
 /** What `peer` of its answers says. */
 export function signature(config, port) {

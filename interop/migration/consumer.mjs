@@ -8,6 +8,8 @@ import { EchoService } from "../gen/interop/echo/v1/echo_pb.js";
 
 const lanes = 8;
 const { values: flags } = parseArgs({ options: { registry: { type: "string", multiple: true } } });
+// Whoever reads READY may ask it to end at once.
+const asked = once(process, "SIGTERM");
 const app = createApp({ name: "migrating-consumer", registry: flags.registry });
 const decoder = new TextDecoder();
 const seen = new Map();
@@ -37,7 +39,7 @@ const load = Array.from({ length: lanes }, async () => {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 });
-await once(process, "SIGTERM");
+await asked;
 stopped = true;
 await Promise.all(load);
 await app.close();

@@ -10,8 +10,7 @@ import { until, watchPorts } from "./wait.mjs";
 const FROZEN_BOUND_MS = 20_000;
 
 export async function failoverSteps(trial) {
-  const first = await startServer(trial);
-  const second = await startServer(trial);
+  const [first, second] = await Promise.all([startServer(trial), startServer(trial)]);
   const open = (url) => {
     const registry = nacosRegistry(createRuntime(), parseNacosUrl(url));
     trial.onEnd(() => registry.close());

@@ -1,5 +1,7 @@
-// A TCP proxy whose connections can be broken.
+// A TCP proxy whose connections can be broken, frozen and slow.
 import { connect, createServer } from "node:net";
+import { Transform } from "node:stream";
+import { systemClock } from "@dubhe/concurrency";
 
 export async function breakableProxy(port, host) {
   const pairs = new Set();
@@ -7,25 +9,34 @@ export async function breakableProxy(port, host) {
   const server = createServer((near) => {
     if (proxy.refuse) return near.resetAndDestroy();
     const far = connect(port, host);
-    const pair = [near, far];
-    pairs.add(pair);
     const end = () => {
       pairs.delete(pair);
       near.destroy();
       far.destroy();
+      late.destroy();
     };
-    for (const socket of pair) {
+    for (const socket of [near, far]) {
       socket.on("error", end);
       socket.on("close", end);
     }
-    const pass = () => {
-      near.pipe(far);
-      far.pipe(near);
-    };
-    if (frozen) waiting.push(pass);
-    else pass();
+    // What the server says, later, in its order.
+    let lastAt = 0;
+    const late = new Transform({
+      transform(chunk, _encoding, done) {
+        const now = systemClock.now();
+        lastAt = Math.max(lastAt, now + proxy.slowMs);
+        if (lastAt <= now) return done(null, chunk);
+        systemClock.setTimeout(() => late.destroyed || late.push(chunk), lastAt - now);
+        done();
+      },
+    });
+    far.pipe(late);
+    const pair = [near, far, late];
+    pairs.add(pair);
+    if (frozen) return;
+    near.pipe(far);
+    late.pipe(near);
   });
-  const waiting = [];
   await new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", resolve);
@@ -40,21 +51,23 @@ export async function breakableProxy(port, host) {
     port: server.address().port,
     /** Whether it lets nobody through for now. */
     refuse: false,
+    /** By how much everything that the server sends comes later. */
+    slowMs: 0,
     breakAll,
     /** Nothing passes, in either direction, and nothing ends; new connections are accepted, and wait. */
     freeze() {
       frozen = true;
-      for (const [near, far] of pairs) {
+      for (const [near, far, late] of pairs) {
         near.unpipe(far).pause();
-        far.unpipe(near).pause();
+        late.unpipe(near);
       }
     },
     thaw() {
+      if (!frozen) return;
       frozen = false;
-      for (const pass of waiting.splice(0)) pass();
-      for (const [near, far] of pairs) {
+      for (const [near, far, late] of pairs) {
         near.pipe(far);
-        far.pipe(near);
+        late.pipe(near);
       }
     },
     async close() {

@@ -4,11 +4,11 @@
 //   [--package DIR (the dist of another build of registry-nacos)]
 import { fork } from "node:child_process";
 import { join } from "node:path";
-import { PerformanceObserver } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { createRuntime, systemClock } from "@dubhe/concurrency";
 import { createMetadataInfo, ServiceDiscoveryRegistry } from "@dubhe/discovery";
+import { Turns } from "./turns.mjs";
 
 const { values: flags } = parseArgs({
   options: {
@@ -26,50 +26,6 @@ const pause = (ms) =>
   new Promise((resolve) => {
     systemClock.setTimeout(resolve, ms, { ref: true });
   });
-
-function cpuMs() {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
-/** The longest turns, by asking for one after the other: nothing else runs here. */
-class Turns {
-  longest = 0;
-  /** The same in CPU time of the process, its collector's threads included: what it would be on an idle core at most. */
-  cpu = 0;
-  gc = 0;
-  #lastCpu = cpuMs();
-  #last = performance.now();
-  #running = true;
-
-  constructor() {
-    const turn = () => {
-      const now = performance.now();
-      const cpu = cpuMs();
-      this.cpu = Math.max(this.cpu, cpu - this.#lastCpu);
-      this.#lastCpu = cpu;
-      this.longest = Math.max(this.longest, now - this.#last);
-      this.#last = now;
-      if (this.#running) setImmediate(turn);
-    };
-    setImmediate(turn);
-    this.observer = new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) this.gc = Math.max(this.gc, duration);
-    });
-    this.observer.observe({ entryTypes: ["gc"] });
-  }
-
-  reset() {
-    this.longest = 0;
-    this.cpu = 0;
-    this.gc = 0;
-  }
-
-  end() {
-    this.#running = false;
-    this.observer.disconnect();
-  }
-}
 
 const median = (values) => values.slice().sort((a, b) => a - b)[values.length >> 1];
 const cell = (value) => value.toFixed(1).padStart(9);

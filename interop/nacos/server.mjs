@@ -7,6 +7,9 @@ import { freeBase } from "../lib/ports.mjs";
 
 const recipe = join(dirname(fileURLToPath(import.meta.url)), "..", "peers", "nacos");
 
+/** So that two that are started at once do not find the same ports free. */
+let started = 0;
+
 /**
  * Starts one with its data in a folder of the trial, and ends it with the trial. `env` as for start.sh; `properties` go to its
  * configuration. After `kill`, `start` starts it again: same ports, same data. Two servers
@@ -18,7 +21,7 @@ export async function startServer(trial, { env = {}, properties = [] } = {}) {
     await run("assembling Nacos", "mvn", goals, { cwd: recipe });
   }
   // gRPC is HTTP + 1000, the cluster's gRPC + 1001, Raft - 1000.
-  const http = await freeBase([0, 1000, 1001, -1000], 21848);
+  const http = await freeBase([0, 1000, 1001, -1000], 21848 + 2 * started++);
   const home = trial.folder();
   const settings = { NACOS_PORT: String(http), NACOS_JIT: "1", ...env };
   if (properties.length > 0) {
@@ -29,15 +32,30 @@ export async function startServer(trial, { env = {}, properties = [] } = {}) {
   let pid = 0;
   let living = false;
   const start = async () => {
-    const said = (await script("start.sh")).trim();
+    // On a very busy machine its database gives up before it has begun.
+    const first = await script("start.sh").catch((error) => {
+      if (!error.message.includes("Login timeout exceeded")) throw error;
+      rmSync(join(home, "pid"), { force: true });
+      return undefined;
+    });
+    const said = (first ?? (await script("start.sh"))).trim();
     console.log(`  ${said}`);
     pid = Number(/pid (\d+)/.exec(said)?.[1]);
     living = true;
   };
   await start();
+  // A run that is interrupted ends no trial, and start.sh's server is nobody's child.
+  const interrupted = () => {
+    if (!living) return;
+    process.kill(pid, "SIGKILL");
+    rmSync(home, { recursive: true, force: true });
+  };
+  process.once("exit", interrupted);
   trial.onEnd(() => {
+    process.off("exit", interrupted);
     // A stopped process does not hear that it is to end; one that was killed is not there.
     if (!living) return undefined;
+    living = false;
     process.kill(pid, "SIGCONT");
     return script("stop.sh");
   });

@@ -29,7 +29,16 @@ function makeAuthority(folder) {
 export async function tlsSteps(trial) {
   const { ca, server: own, client } = makeAuthority(trial.folder());
   const env = { NACOS_TLS_CERT: own.cert, NACOS_TLS_KEY: own.key };
-  const one = await startServer(trial, { env });
+  const [one, two] = await Promise.all([
+    startServer(trial, { env }),
+    startServer(trial, {
+      env,
+      properties: [
+        "nacos.remote.server.rpc.tls.mutualAuthEnable=true",
+        `nacos.remote.server.rpc.tls.trustCollectionCertFile=file:${ca}`,
+      ],
+    }),
+  ]);
   const open = (server, parameters) => {
     const query = Object.entries(parameters).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
     const registry = nacosRegistry(createRuntime(), parseNacosUrl(`${server.url}?${query.join("&")}`));
@@ -73,13 +82,6 @@ export async function tlsSteps(trial) {
   );
   await refused("is not spoken to in plain text", one, {}, /127\.0\.0\.1:\d+/);
 
-  const two = await startServer(trial, {
-    env,
-    properties: [
-      "nacos.remote.server.rpc.tls.mutualAuthEnable=true",
-      `nacos.remote.server.rpc.tls.trustCollectionCertFile=file:${ca}`,
-    ],
-  });
   await used("wants a client's certificate, and gets it", two, {
     "tls-ca": ca,
     "tls-cert": client.cert,

@@ -4,12 +4,16 @@ import { after } from "node:test";
 import { systemClock } from "@dubhe/concurrency";
 import { registryContract } from "@dubhe/testing";
 import { openRegistry, openSession } from "./client.mjs";
+import { stallableProxy } from "./proxy.mjs";
 import { startZookeeper } from "./server.mjs";
 
 const version = process.env.ZOOKEEPER_VERSION ?? "debian";
 const server = await startZookeeper({ version });
 after(() => server.stop());
-const url = `${server.url}/contract/tests?session=3000&request-timeout=1500`;
+/** Everybody comes through it, so that it can be slow. */
+const proxy = await stallableProxy(server.port);
+after(() => proxy.close());
+const url = `zookeeper://127.0.0.1:${proxy.port}/contract/tests?session=3000&request-timeout=1500`;
 const pause = (ms) =>
   new Promise((resolve) => {
     systemClock.setTimeout(resolve, ms, { ref: true });
@@ -37,12 +41,21 @@ async function leftovers() {
   };
 }
 
+/** Sessions of earlier tests whose server was frozen when they closed end with their timeout. */
+async function nobody() {
+  for (let waited = 0; (await leftovers()).sessions > 0; waited += 200) {
+    if (waited > 8_000) throw new Error("tests before have left sessions behind");
+    await pause(200);
+  }
+}
+
 registryContract(`ZooKeeper ${version}`, {
   capabilities: [
     "restart",
     "drop-connection",
     "expire-session",
     "freeze",
+    "slow",
     "wipe-mapping",
     "garbage",
     "leftovers",
@@ -82,7 +95,7 @@ registryContract(`ZooKeeper ${version}`, {
         await opened.get(registry).expire();
       },
       async freeze() {
-        server.freeze();
+        await server.freeze();
       },
       async thaw() {
         server.thaw();
@@ -101,7 +114,13 @@ registryContract(`ZooKeeper ${version}`, {
         else if ((await session.exists(path)) === undefined) await session.create(path, Buffer.from(value));
         else await session.setData(path, Buffer.from(value), -1);
       },
-      leftovers,
+      async slow(ms) {
+        proxy.delayMs = ms;
+      },
+      async leftovers() {
+        if (opened.size === 0) await nobody();
+        return leftovers();
+      },
     };
   },
 });

@@ -4,11 +4,15 @@ import { connect, createServer } from "node:net";
 export async function stallableProxy(port, { delayMs = 0 } = {}) {
   const sockets = new Set();
   const waiting = [];
-  const proxy = { stalled: false, connections: 0 };
+  /** `delayMs` each way, in order also when it changes. */
+  const proxy = { stalled: false, connections: 0, delayMs };
+  let lastAt = 0;
   const pass = (fn) => {
-    if (proxy.stalled) waiting.push(fn);
-    else if (delayMs > 0) setTimeout(fn, delayMs);
-    else fn();
+    if (proxy.stalled) return waiting.push(fn);
+    const at = Math.max(lastAt, performance.now() + proxy.delayMs);
+    if (at <= performance.now()) return fn();
+    lastAt = at;
+    return setTimeout(fn, at - performance.now());
   };
   const server = createServer((near) => {
     proxy.connections++;

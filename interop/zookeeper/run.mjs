@@ -5,14 +5,16 @@
 //   ensemble   three servers, the one in use killed, then the quorum
 //   scale      10 000 instances; more than 1 MB of watched paths
 //   security   TLS with client certificates, digest authentication
+//   layouts    nodes that dubbo-go and dubbo-java wrote, read; ours, looked at as they would
 // Versions: Debian's 3.8 (installed by apt when missing), and the last releases of the other lines (fetched by Maven). Without
-// --versions: sessions on all five, contract and security on 3.5, Debian's and 3.9, scale on Debian's and 3.5,
+// --versions: sessions and layouts on all five, contract and security on 3.5, Debian's and 3.9, scale on Debian's and 3.5,
 // ensemble on Debian's and 3.9. With it: all parts.
 // Needs a JRE 11 or later; Maven for releases other than Debian's. Exits 0 only if every part held.
 import { parseArgs } from "node:util";
 import { StepFailed, Trial } from "../lib/trial.mjs";
 import { contractSteps } from "./contract.mjs";
 import { ensembleSteps } from "./ensemble.mjs";
+import { layoutSteps } from "./layouts.mjs";
 import { scaleSteps } from "./scale.mjs";
 import { securitySteps } from "./security.mjs";
 import { RELEASES } from "./server.mjs";
@@ -23,6 +25,7 @@ const PARTS = {
   ensemble: { run: ensembleSteps, versions: ["debian", "3.9"] },
   scale: { run: scaleSteps, versions: ["debian", "3.5"] },
   security: { run: securitySteps, versions: ["debian", "3.5", "3.9"] },
+  layouts: { run: layoutSteps, versions: ["debian", "3.5", "3.6", "3.7", "3.9"] },
   contract: { run: contractSteps, versions: ["debian", "3.5", "3.9"] },
 };
 

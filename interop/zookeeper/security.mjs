@@ -77,4 +77,22 @@ export async function securitySteps(trial, version) {
     for (const { registry } of [ann, ann2, bob]) await registry.close();
     return said;
   });
+
+  await trial.step(
+    `ZooKeeper ${version}`,
+    "refuses the same user with a wrong password: said so, nothing shown",
+    async () => {
+      const wrong = opener(trial, `${plain.url.replace("//", "//ann:wr0ng@")}/private`)();
+      const registration = wrong.registry.register(instance(5));
+      await until(
+        () => registration.state.value === "failed",
+        () => "being refused",
+        10_000,
+      );
+      const { message } = registration.error;
+      if (!message.includes("check user name and password") || /wr0ng|s3cret/.test(message)) throw new Error(message);
+      await wrong.registry.close();
+      return message;
+    },
+  );
 }

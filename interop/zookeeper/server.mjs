@@ -1,8 +1,8 @@
 // Real ZooKeeper servers: Debian's, or any release from Maven Central.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { Child, run } from "../../scripts/lib/child.mjs";
 import { ensurePackages } from "../lib/debian.mjs";
 import { freePort } from "../lib/ports.mjs";
@@ -24,8 +24,8 @@ export const RELEASES = { 3.5: "3.5.10", 3.6: "3.6.4", 3.7: "3.7.2", 3.9: "3.9.5
 
 /**
  * Starts a standalone server with its data in a folder of its own. `version`: "debian" (3.8), or a release of Maven Central, whose
- * jars are kept in target/. `properties` go to its zoo.cfg, `system` are Java system properties. `tls` { keyStore, trustStore,
- * password, clientAuth }: the port speaks TLS. The folder goes with `stop`.
+ * jars are kept in target/. `properties` go to its zoo.cfg, `system` are Java system properties; `myid` is its number in an
+ * ensemble. `tls` { keyStore, trustStore, password, clientAuth }: the port speaks TLS. The folder goes with `stop`.
  */
 export async function startZookeeper({
   version = "debian",
@@ -34,7 +34,9 @@ export async function startZookeeper({
   tls,
   tickMs = 500,
   port,
+  myid,
 } = {}) {
+  await needed("java", "default-jre-headless");
   const classpath = await classpathOf(version);
   const clientPort = port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), "dubhe-zookeeper-"));
@@ -91,7 +93,13 @@ export async function startZookeeper({
     ]);
     await listening(child, clientPort, tls === undefined);
   };
-  await start();
+  try {
+    await start();
+  } catch (error) {
+    await child.stop();
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
   const signal = (name) => process.kill(child.pid, name);
   return {
     url: `zookeeper://127.0.0.1:${clientPort}`,
@@ -106,7 +114,10 @@ export async function startZookeeper({
       signal("SIGKILL");
       await child.exited;
     },
-    freeze: () => signal("SIGSTOP"),
+    async freeze() {
+      signal("SIGSTOP");
+      await stopped(child.pid);
+    },
     thaw: () => signal("SIGCONT"),
     /** Same port, same data, unless `wipe`. */
     async restart({ wipe = false } = {}) {
@@ -140,9 +151,15 @@ export async function startEnsemble({ version = "debian" } = {}) {
   };
 }
 
+/** A command that may have come from elsewhere than the distribution. */
+async function needed(command, packageName) {
+  const found = (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, command)));
+  if (!found) await ensurePackages([packageName]);
+}
+
 async function classpathOf(version) {
   if (version === "debian") {
-    await ensurePackages(["zookeeper", "libnetty-java", "default-jre-headless"]);
+    await ensurePackages(["zookeeper", "libnetty-java"]);
     const names = [...DEBIAN_JARS, ...NETTY.map((name) => `netty-${name}`)];
     return names
       .map((name) => `/usr/share/java/${name}.jar`)
@@ -152,11 +169,22 @@ async function classpathOf(version) {
   const folder = join(HERE, "target", version);
   const file = join(folder, "classpath");
   if (!existsSync(file)) {
+    await needed("mvn", "maven");
     mkdirSync(folder, { recursive: true });
     const goals = ["-q", "-B", "dependency:build-classpath", `-Dzookeeper.version=${version}`];
     await run(`fetching ZooKeeper ${version}`, "mvn", [...goals, `-Dmdep.outputFile=${file}`], { cwd: HERE });
   }
   return readFileSync(file, "utf8").trim();
+}
+
+/** A busy machine delivers the signal late. */
+async function stopped(pid) {
+  const folder = `/proc/${pid}/task`;
+  const running = () => readdirSync(folder).some((id) => !/\) T/.test(readFileSync(join(folder, id, "stat"), "utf8")));
+  for (let waited = 0; running(); waited += 5) {
+    if (waited > 5_000) throw new Error(`process ${pid} does not stop`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 async function listening(child, port, plain) {

@@ -1,11 +1,13 @@
 // Sessions on a real server: frozen, killed, expired, slow, and nodes that older sessions left.
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { confirmed, counted, healthy, instance, opener, pause, sessionOf, shows, until, watchPorts } from "./bench.mjs";
 import { openSession } from "./client.mjs";
 import { stallableProxy } from "./proxy.mjs";
 import { startZookeeper } from "./server.mjs";
 
 const SESSION_MS = 4_000;
+const CHANGES = 1_000;
 
 export async function sessionSteps(trial, version) {
   const server = await startZookeeper({ version });
@@ -27,11 +29,14 @@ export async function sessionSteps(trial, version) {
     seen.errors.length = 0;
   };
 
-  await trial.step(peer, `frozen (SIGSTOP): noticed within the session's ${SESSION_MS} ms`, async () => {
-    server.freeze();
+  const outsider = await openSession(`${server.url}/dubhe?session=30000`);
+  trial.onEnd(() => outsider.close());
+
+  await trial.step(peer, `frozen (SIGSTOP): noticed within two thirds of the session's ${SESSION_MS} ms`, async () => {
+    await server.freeze();
     const began = performance.now();
     try {
-      for (const registry of both) await healthy(registry, "down", SESSION_MS + 500);
+      for (const registry of both) await healthy(registry, "down", (SESSION_MS * 2) / 3 + 500);
       const ms = Math.round(performance.now() - began);
       await pause(1_000);
       if (seen.ports.length !== 3) throw new Error(`the last list did not stand: ${seen.ports}`);
@@ -46,15 +51,32 @@ export async function sessionSteps(trial, version) {
     peer,
     "killed (-9) and restarted with its data: the same sessions, nothing written again",
     async () => {
-      const ids = both.map((registry) => sessionOf(registry).id);
+      // Longer sessions than the others', since a busy machine may take seconds to start a server.
+      const lasting = opener(trial, `${server.url}/dubhe?session=30000&request-timeout=1500`);
+      const [one, two] = [lasting().registry, lasting().registry];
+      const registration = one.register(instance(1, {}, "lasting"));
+      await confirmed(registration);
+      const watched = watchPorts(two, "lasting");
+      await shows(watched, [1]);
+      const ids = [one, two].map((registry) => sessionOf(registry).id);
+      const written = async () => JSON.stringify(await outsider.exists("/services/lasting/10.0.0.1:1"), bigints);
+      const before = await written();
       await server.kill();
-      for (const registry of both) await healthy(registry, "down", 2_000);
-      if (registrations.some(({ state }) => state.value !== "confirmed"))
-        throw new Error("a registration was given up");
+      for (const registry of [one, two]) await healthy(registry, "down", 2_000);
+      if (registration.state.value !== "confirmed") throw new Error("a registration was given up");
       await server.restart();
+      for (const registry of [one, two]) await healthy(registry, "up", 20_000);
       await recovered();
-      const now = both.map((registry) => sessionOf(registry).id);
+      const now = [one, two].map((registry) => sessionOf(registry).id);
       if (String(ids) !== String(now)) throw new Error(`sessions ${ids} became ${now}`);
+      await shows(watched, [1]);
+      await until(
+        () => outsider.state.kind === "connected",
+        () => "the session of the one who looks",
+        10_000,
+      );
+      if ((await written()) !== before) throw new Error(`the node ${before} became ${await written()}`);
+      for (const registry of [one, two]) await registry.close();
       return `sessions ${now.join(", ")}`;
     },
   );
@@ -75,6 +97,42 @@ export async function sessionSteps(trial, version) {
     await late[Symbol.asyncDispose]();
     await shows(seen, [1, 2, 3]);
     return `${before.join(", ")} became ${both.map((registry) => sessionOf(registry).id).join(", ")}`;
+  });
+
+  await trial.step(peer, `${CHANGES} changes as fast as they go, over broken connections: none is lost`, async () => {
+    const writer = await openSession(url);
+    const told = watchRounds(consumer.registry, "churn");
+    for (let round = 1; round <= CHANGES; round++) {
+      const path = `/services/churn/10.0.0.1:${1 + (round % 20)}`;
+      const data = Buffer.from(
+        JSON.stringify({
+          address: "10.0.0.1",
+          port: 1 + (round % 20),
+          payload: { metadata: { round: String(round) } },
+        }),
+      );
+      const way = round % 7;
+      if ((await writer.exists(path)) === undefined) await writer.create(path, data, { ephemeral: true });
+      else if (way === 3) await writer.delete(path, -1);
+      else await writer.setData(path, data, -1);
+      if (round % 150 === 0) consumer.breakConnection();
+    }
+    const names = await writer.children("/services/churn");
+    const last = await Promise.all(
+      names.map(
+        async (name) => JSON.parse((await writer.getData(`/services/churn/${name}`)).data).payload.metadata.round,
+      ),
+    );
+    const expected = String(last.map(Number).sort((a, b) => a - b));
+    await until(
+      () => String(told.rounds) === expected,
+      () => `the state ${expected}; it is ${told.rounds}`,
+      5_000,
+    );
+    await writer.close();
+    await told.watch[Symbol.asyncDispose]();
+    seen.errors.length = 0;
+    return `${told.lists} lists of ${names.length} instances`;
   });
 
   await trial.step(
@@ -169,6 +227,7 @@ export async function sessionSteps(trial, version) {
   });
 
   await trial.step(peer, "has nothing of us after close", async () => {
+    await outsider.close();
     for (const registry of both) await registry.close();
     const left = {};
     for (const key of ["watch_count", "ephemerals_count"]) left[key] = await counted(server, key);
@@ -177,4 +236,36 @@ export async function sessionSteps(trial, version) {
     if (Object.values(left).some((count) => count !== 0)) throw new Error(JSON.stringify(left));
     return JSON.stringify(left);
   });
+
+  await trial.step(peer, "keeps no process alive, closed or not", async () => {
+    const took = [];
+    for (const way of ["close", "stay"]) {
+      const began = performance.now();
+      const child = trial.start(`leave ${way}`, process.execPath, [
+        join(import.meta.dirname, "leave.mjs"),
+        `${server.url}?session=1000`,
+        way,
+      ]);
+      const end = await child.wait(10_000);
+      if (end.code !== 0) throw new Error(`${way}: ${JSON.stringify(end)}\n${child.tail(20)}`);
+      took.push(`${way}: ended after ${Math.round(performance.now() - began)} ms`);
+      if (way === "close" && (await counted(server, "ephemerals_count")) !== 0) throw new Error("its node is there");
+    }
+    return took;
+  });
+}
+
+/** What the newest list says in `round`, sorted. */
+function watchRounds(registry, application) {
+  const told = { rounds: undefined, lists: 0 };
+  told.watch = registry.watch(application, (event) => {
+    if (event.kind !== "instances") return;
+    told.lists += 1;
+    told.rounds = event.instances.map(({ metadata }) => Number(metadata.round)).sort((a, b) => a - b);
+  });
+  return told;
+}
+
+function bigints(_key, value) {
+  return typeof value === "bigint" ? String(value) : value;
 }

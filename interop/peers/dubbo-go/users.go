@@ -68,7 +68,8 @@ func serveUsers(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := srv.RegisterService(&Users{}, server.WithInterface(usersInterface), server.WithNotRegister()); err != nil {
+	if err := srv.RegisterService(&Users{}, server.WithInterface(usersInterface),
+		server.WithSerialization(constant.Hessian2Serialization), server.WithNotRegister()); err != nil {
 		return err
 	}
 	failed := make(chan error, 1)

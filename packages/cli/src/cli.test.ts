@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { commands } from "./options.js";
@@ -102,4 +105,21 @@ test("as a process: exit code, streams, no colours in a pipe", async () => {
   assert.equal(explained.err, "");
   const wrong = await run(["explain"]);
   assert.deepEqual([wrong.code, wrong.out], [2, ""]);
+});
+
+test("as a process: before the build it says what is missing", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "dubhe-cli-"));
+  t.after(() => rm(folder, { recursive: true }));
+  await mkdir(join(folder, "bin"));
+  await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+  await copyFile(main, join(folder, "bin", "dubhe.js"));
+  const { code, err } = await new Promise<{ code: unknown; err: string }>((resolve) => {
+    execFile(process.execPath, [join(folder, "bin", "dubhe.js"), "--help"], (error, _out, err) =>
+      resolve({ code: error?.code ?? 0, err }),
+    );
+  });
+  assert.deepEqual(
+    [code, err],
+    [1, "✗ dubhe is not built yet: run `npm run build` in its repository, then try again\n"],
+  );
 });

@@ -43,7 +43,7 @@ export async function runDoctor(line: CommandLine, terminal: Terminal): Promise<
   for (const registry of session.registries) await checkRegistry(session, registry, report);
   let explanation: Explanation | undefined;
   if (ref !== undefined) {
-    explanation = await explain(session, ref, tls);
+    explanation = await explain(session, ref, { tls, application: line.explain.application });
     if (!json) {
       terminal.out("");
       printExplanation(terminal, explanation);

@@ -6,6 +6,7 @@ import { createInstance, MetadataKey } from "@dubhe/discovery";
 import { EchoService, echoHandlers, leakCheck, TestAuthority } from "@dubhe/testing";
 import { createApp } from "dubhe";
 import { configureRegistries } from "dubhe/tools";
+import type { Explanation } from "./explain/explanation.js";
 import { dubhe, type FakeProvider, filledRegistry, memoryUrl } from "./test-support/bench.js";
 
 const name = "greet.GreetService";
@@ -119,6 +120,19 @@ test("the mapping names an application without instances", async () => {
   await registry.close();
 });
 
+test("an instance that has just registered: a registry that tells of it only a moment later is waited for", async () => {
+  const url = memoryUrl();
+  const port = await closedPort();
+  const [configured] = configureRegistries(createRuntime(), url, "test", {});
+  const { registry } = configured!.use;
+  await registry.mapping.add(name, "shop").state.until((state) => state === "confirmed");
+  const explained = dubhe(["explain", name, "-r", url]);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await using _late = await filledRegistry(url, { port, services: [tri] });
+  assert.match(verdict((await explained).out), /First wrong: connect\n/);
+  await registry.close();
+});
+
 for (const [what, provider, says] of [
   [
     "the metadata's port is closed",
@@ -134,7 +148,9 @@ for (const [what, provider, says] of [
       },
     }),
     (port: number) =>
-      new RegExp(`metadata of revision ab12 of shop is unreadable: .*connect ECONNREFUSED 127.0.0.1:${port}`),
+      new RegExp(
+        `metadata of revision ab12 of shop is unreadable: port ${port} of 127.0.0.1 refuses connections: nobody listens there$`,
+      ),
   ],
   [
     "the instance does not say where its metadata is",
@@ -344,7 +360,7 @@ test("the embedded registry where nobody serves it: it is not started", async ()
   assert.equal(
     await conclusion(`embedded://127.0.0.1:${port}`),
     `✗ greet.GreetService over tri cannot be called. First wrong: registry
-    embedded://127.0.0.1:${port}/public/DEFAULT_GROUP cannot be used: nobody serves it: 127.0.0.1:${port} is not open, so no Dubhe process of this machine runs with it. Start one, or name another registry with --registry`,
+    embedded://127.0.0.1:${port}/public/DEFAULT_GROUP cannot be used: nobody serves it: 127.0.0.1:${port} is not open, so no Dubhe process of this machine runs with it. Start one, or name another registry`,
   );
 });
 
@@ -369,6 +385,28 @@ test("several registries: one endpoint for what both have; what cannot be reache
     "400ms",
   ]);
   assert.match(verdict(half), /First wrong: mapping\n.*nothing is mapped there at all; nacos:.* cannot be used/);
+});
+
+test("both models: the endpoints are those that a consumer calls, by the migration rule of its application", async () => {
+  const url = memoryUrl();
+  const both = `${url}?registry-type=all`;
+  await using app = createApp({ name: "shop", registry: both });
+  const one = app.createServer({ listen: "127.0.0.1:0" }).add(EchoService, echoHandlers(), { group: "one" });
+  await one.start();
+  await using later = createApp({ name: "later", registry: `${url}?registry-type=interface` });
+  const byInterface = later.createServer({ listen: "127.0.0.1:0" }).add(EchoService, echoHandlers(), { group: "one" });
+  await byInterface.start();
+  const args = ["explain", `one/${EchoService.typeName}`, "-r", both];
+  const { consumer, endpoints } = JSON.parse((await dubhe([...args, "--json"])).out) as Explanation;
+  assert.deepEqual(consumer?.migrations, [{ registry: url, step: "APPLICATION_FIRST", shown: "application" }]);
+  assert.deepEqual(
+    endpoints.map(({ address }) => address),
+    [one.address],
+  );
+  const { out } = await dubhe(args);
+  assert.match(out, /Endpoints\n.*both models; by migration step APPLICATION_FIRST the application level counts\n/);
+  assert.match(out, new RegExp(`! not among the consumer's endpoints: ${byInterface.address}\n`));
+  await Promise.all([app.close({ graceMs: 0 }), later.close({ graceMs: 0 })]);
 });
 
 test("registries that the consumer would not ask", async () => {
@@ -417,6 +455,7 @@ test("as JSON: one document with every step", async () => {
   assert.deepEqual(document, {
     service: { service: name, group: "a", version: "", protocol: "tri" },
     registries: [url],
+    consumer: { state: "bound", reason: null, excluded: [], migrations: [] },
     endpoints: [
       {
         address: `127.0.0.1:${port}`,

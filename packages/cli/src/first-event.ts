@@ -14,7 +14,8 @@ export function formatMs(ms: number): string {
 }
 
 /**
- * What a watch says first, apart from errors; then the watch is cancelled. Rejects with the watch's own error, or when there is no
+ * What a watch says first, apart from errors; then the watch is cancelled. What `accept` does not like is taken when nothing better
+ * follows soon: Nacos tells those who ask at once of what has just been registered only half a second later. Rejects with the watch's own error, or when there is no
  * answer within `timeoutMs`, or with the signal's reason.
  */
 export async function firstEvent<E extends { readonly kind: string }>(
@@ -22,6 +23,7 @@ export async function firstEvent<E extends { readonly kind: string }>(
   timeoutMs: number,
   signal: AbortSignal,
   arm: (sink: (event: E) => void) => AsyncDisposable,
+  accept: (event: Exclude<E, ErrorEvent>) => boolean = () => true,
 ): Promise<Exclude<E, ErrorEvent>> {
   signal.throwIfAborted();
   let handle: AsyncDisposable | undefined;
@@ -31,13 +33,19 @@ export async function firstEvent<E extends { readonly kind: string }>(
   try {
     return await new Promise<Exclude<E, ErrorEvent>>((resolve, reject) => {
       let failure: Error | undefined;
-      const giveUp = (): void => reject(failure ?? new Error(`no answer within ${formatMs(timeoutMs)}`));
+      let poor: Exclude<E, ErrorEvent> | undefined;
+      const giveUp = (): void => (poor === undefined ? refuse() : resolve(poor));
+      const refuse = (): void => reject(failure ?? new Error(`no answer within ${formatMs(timeoutMs)}`));
       timer = clock.setTimeout(giveUp, timeoutMs, { ref: true });
       abort = () => reject(signal.reason);
       onAbort(signal, abort);
       handle = arm((event) => {
-        if (event.kind !== "error") return resolve(event as Exclude<E, ErrorEvent>);
-        failure = (event as unknown as ErrorEvent).error;
+        if (event.kind === "error") {
+          failure = (event as unknown as ErrorEvent).error;
+        } else {
+          poor = event as Exclude<E, ErrorEvent>;
+          if (accept(poor)) return resolve(poor);
+        }
         chance ??= clock.setTimeout(giveUp, Math.min(secondChanceMs, timeoutMs / 2), { ref: true });
       });
     });

@@ -72,7 +72,7 @@ test("nothing there is said beside the result", async () => {
   const { code, out, err } = await dubhe(["ls", "-r", memoryUrl()]);
   assert.deepEqual([code, out, err], [0, "", "! nothing there"]);
   const { out: json } = await dubhe(["ls", "-r", memoryUrl(), "--json"]);
-  assert.deepEqual(JSON.parse(json), { applications: [] });
+  assert.deepEqual(JSON.parse(json), { applications: [], errors: [] });
 });
 
 test("of several registries one that fails does not hide the others", async () => {
@@ -90,4 +90,14 @@ test("of several registries one that fails does not hide the others", async () =
   assert.equal(code, 1);
   assert.match(out, /shop/);
   assert.match(err, /^✗ nacos:\/\/127\.0\.0\.1:1\/public\/DEFAULT_GROUP: /);
+  const down = ["-r", "etcd://127.0.0.1:1", "--timeout", "1500ms"];
+  const alone = await dubhe(["ls", ...down]);
+  assert.deepEqual([alone.code, alone.out], [1, ""]);
+  assert.match(alone.err, /^✗ etcd:\/\/127\.0\.0\.1:1\/dubbo: .*ECONNREFUSED[^\n]*$/, 'and nothing of "nothing there"');
+  const { applications, errors } = JSON.parse((await dubhe(["ls", "-r", url, ...down, "--json"])).out) as {
+    applications: unknown[];
+    errors: { registry: string; error: string }[];
+  };
+  assert.equal(applications.length, 1);
+  assert.equal(errors[0]?.registry, "etcd://127.0.0.1:1/dubbo");
 });

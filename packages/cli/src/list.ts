@@ -18,7 +18,7 @@ export async function runList(line: CommandLine, terminal: Terminal): Promise<nu
   const { kind, names } = kindArgument(line.positionals, "ls");
   await using session = new Session(line.common, terminal, "ls");
   const { json } = line.common;
-  let failed = false;
+  const errors: { readonly registry: string; readonly error: string }[] = [];
   const applications: CatalogApplication[] = [];
   const services: CatalogService[] = [];
   for (const registry of session.registries) {
@@ -28,17 +28,22 @@ export async function runList(line: CommandLine, terminal: Terminal): Promise<nu
     } catch (error) {
       session.signal.throwIfAborted();
       if (error instanceof UsageError) throw error;
-      failed = true;
-      terminal.err(marked(terminal, "wrong", `${registry.use.registry.id}: ${(error as Error).message}`));
+      const { id } = registry.use.registry;
+      const { message } = error as Error;
+      errors.push({ registry: id, error: message });
+      terminal.err(marked(terminal, "wrong", `${id}: ${message}`));
     }
   }
   const several = session.registries.length > 1;
+  const put = (found: object): void => terminal.out(JSON.stringify({ ...found, errors }, undefined, 2));
+  const silent = errors.length === session.registries.length;
   if (kind === "services") {
-    if (json) terminal.out(JSON.stringify({ services }, undefined, 2));
-    else print(terminal, several, ["SERVICE", "APPLICATIONS"], services.map(serviceRow));
+    if (json) put({ services });
+    else if (!silent) print(terminal, several, ["SERVICE", "APPLICATIONS"], services.map(serviceRow));
   } else if (kind === "applications") {
-    if (json) terminal.out(JSON.stringify({ applications: applications.map(describeApplication) }, undefined, 2));
-    else print(terminal, several, ["APPLICATION", "INSTANCES", "REVISIONS"], applications.map(applicationRow));
+    if (json) put({ applications: applications.map(describeApplication) });
+    else if (!silent)
+      print(terminal, several, ["APPLICATION", "INSTANCES", "REVISIONS"], applications.map(applicationRow));
   } else {
     const instances = applications.flatMap(({ instances: own, registry }) =>
       own.map((instance) => ({
@@ -48,11 +53,11 @@ export async function runList(line: CommandLine, terminal: Terminal): Promise<nu
         registry,
       })),
     );
-    if (json) terminal.out(JSON.stringify({ instances }, undefined, 2));
-    else
+    if (json) put({ instances });
+    else if (!silent)
       print(terminal, several, ["INSTANCE", "APPLICATION", "WEIGHT", "STATE", "REVISION"], instanceRows(applications));
   }
-  return failed ? 1 : 0;
+  return errors.length > 0 ? 1 : 0;
 }
 
 async function listServices(

@@ -18,6 +18,8 @@ export interface ExplainOptions {
   readonly version: string | undefined;
   readonly protocol: string;
   readonly providedBy: readonly string[] | undefined;
+  /** The consumer's own application, whose migration rule counts. */
+  readonly application: string;
 }
 
 export interface CommandLine {
@@ -48,6 +50,7 @@ const service = {
   version: { type: "string" },
   protocol: { type: "string" },
   "provided-by": { type: "string" },
+  application: { type: "string" },
 } satisfies OptionsConfig;
 
 const optionsOf: Readonly<Record<string, OptionsConfig>> = {
@@ -90,6 +93,7 @@ export function parseCommandLine(
       group: typeof values["group"] === "string" ? values["group"] : undefined,
       version: typeof values["version"] === "string" ? values["version"] : undefined,
       protocol: text("protocol") ?? "tri",
+      application: text("application") ?? "dubhe-cli",
       providedBy: providedBy?.split(",").map((name) => name.trim()),
     },
     positionals,

@@ -1,12 +1,13 @@
-import { createRuntime, type Runtime } from "@dubhe/concurrency";
-import type {
-  ConfigurationEvent,
-  InstancesEvent,
-  InterfaceRef,
-  MappingEvent,
-  MetadataFetcher,
-  ProvidersEvent,
-  Registry,
+import { createRuntime, type Runtime, WatchedCell } from "@dubhe/concurrency";
+import {
+  type InstancesEvent,
+  type InterfaceRef,
+  instanceKey,
+  type MappingEvent,
+  type MetadataFetcher,
+  type MetadataInfo,
+  type ProvidersEvent,
+  type Registry,
 } from "@dubhe/discovery";
 import { createRpcEnvironment, Pool, type RpcEnvironment } from "@dubhe/rpc";
 import {
@@ -16,9 +17,8 @@ import {
   MetadataClient,
   providerTarget,
 } from "dubhe/tools";
-import { type ErrorEvent, firstEvent } from "./first-event.js";
+import { type ErrorEvent, firstEvent, formatMs } from "./first-event.js";
 import type { CommonOptions } from "./options.js";
-import { tcpProbe } from "./probe/tcp-probe.js";
 import type { Terminal } from "./terminal.js";
 import { UsageError } from "./usage.js";
 
@@ -35,11 +35,11 @@ export class Session implements AsyncDisposable {
   readonly registries: readonly ConfiguredRegistry[];
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Each is asked for once, so that two looks see the same. */
   readonly fetchMetadata: MetadataFetcher;
   readonly #env: RpcEnvironment;
   readonly #pool: Pool;
   readonly #metadata: MetadataClient;
-  readonly #hosts = new Map<ConfiguredRegistry, Promise<string | undefined>>();
 
   /** @throws UsageError for a registry that cannot be. */
   constructor(options: CommonOptions, terminal: Terminal, command: string) {
@@ -47,7 +47,10 @@ export class Session implements AsyncDisposable {
     this.timeoutMs = options.timeoutMs;
     this.signal = terminal.signal;
     try {
-      this.registries = configureRegistries(this.runtime, options.registries, application, terminal.env);
+      this.registries = configureRegistries(this.runtime, options.registries, application, terminal.env, {
+        // Looking must not start one: it would show an empty registry of its own.
+        hosts: false,
+      });
     } catch (error) {
       throw new UsageError((error as Error).message, command);
     }
@@ -55,7 +58,16 @@ export class Session implements AsyncDisposable {
     this.#pool = new Pool(this.runtime, { connectTimeoutMs: options.timeoutMs });
     const target = providerTarget(options.tls, new ClientTlsSources(this.runtime), this.runtime);
     this.#metadata = new MetadataClient(this.#env, this.#pool, target);
-    this.fetchMetadata = this.#metadata.fetch;
+    const fetched = new Map<string, Promise<MetadataInfo>>();
+    this.fetchMetadata = (instance, revision, signal) => {
+      const key = `${instanceKey(instance)} ${revision}`;
+      let fetching = fetched.get(key);
+      if (fetching === undefined) {
+        fetching = this.#metadata.fetch(instance, revision, signal);
+        fetched.set(key, fetching);
+      }
+      return fetching;
+    };
   }
 
   async mapping(registry: ConfiguredRegistry, serviceInterface: string): Promise<readonly string[]> {
@@ -69,6 +81,12 @@ export class Session implements AsyncDisposable {
     return await this.#first<InstancesEvent>(registry, (own, sink) => own.watch(name, sink));
   }
 
+  /** Waits a moment for somebody who has just come. */
+  async someInstances(registry: ConfiguredRegistry, name: string): Promise<InstancesList> {
+    const arm = (own: Registry, sink: (event: InstancesEvent) => void): AsyncDisposable => own.watch(name, sink);
+    return await this.#first<InstancesEvent>(registry, arm, ({ instances }) => instances.length > 0);
+  }
+
   /** Undefined where there is no interface-level discovery. */
   async providers(registry: ConfiguredRegistry, ref: InterfaceRef): Promise<ProvidersList | undefined> {
     const { interfaces } = registry.use.registry;
@@ -76,29 +94,18 @@ export class Session implements AsyncDisposable {
     return await this.#first<ProvidersEvent>(registry, (_own, sink) => interfaces.watch(ref, sink));
   }
 
-  async configuration(registry: ConfiguredRegistry, group: string, key: string): Promise<string | undefined> {
-    const { configuration } = registry.use.registry;
-    if (configuration === undefined) return undefined;
-    const event = await this.#first<ConfigurationEvent>(registry, (_own, sink) =>
-      configuration.watch(group, key, sink),
-    );
-    return event.value;
-  }
-
   /** Undefined where the registry cannot list them. */
   async applications(registry: ConfiguredRegistry): Promise<readonly string[] | undefined> {
-    await this.attach(registry);
     const { names } = registry.use.registry;
-    return names === undefined ? undefined : await this.within((signal) => names.applications(signal));
+    return names === undefined ? undefined : await this.#listed(registry, (signal) => names.applications(signal));
   }
 
   /** Undefined where the registry cannot list them. */
   async interfaces(registry: ConfiguredRegistry): Promise<readonly string[] | undefined> {
-    await this.attach(registry);
     const { names } = registry.use.registry;
     if (names?.interfaces === undefined) return undefined;
     try {
-      return await this.within((signal) => names.interfaces?.(signal) ?? Promise.resolve([]));
+      return await this.#listed(registry, (signal) => names.interfaces?.(signal) ?? Promise.resolve([]));
     } catch (error) {
       if (error instanceof Error && /cannot list/.test(error.message)) return undefined;
       throw error;
@@ -109,7 +116,7 @@ export class Session implements AsyncDisposable {
   async within<T>(fn: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     const stop = (): void => controller.abort(this.signal.reason);
-    const late = new Error(`no answer within ${this.timeoutMs} ms`);
+    const late = new Error(`no answer within ${formatMs(this.timeoutMs)}`);
     const timer = this.runtime.clock.setTimeout(() => controller.abort(late), this.timeoutMs, { ref: true });
     this.signal.addEventListener("abort", stop, { once: true });
     try {
@@ -121,19 +128,15 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /**
-   * Before anything else is asked of it. A client of the embedded registry becomes its host where there is none; this command must
-   * not: it would show an empty registry of its own. Rejects when nobody serves it.
-   */
-  async attach(registry: ConfiguredRegistry): Promise<void> {
-    if (registry.scheme !== "embedded") return;
-    let host = this.#hosts.get(registry);
-    if (host === undefined) {
-      host = this.#embeddedHost(registry);
-      this.#hosts.set(registry, host);
+  /** At most half the timeout; cut short by the command's signal. */
+  async pause(ms: number): Promise<void> {
+    const over = new WatchedCell(this.runtime, false);
+    const timer = this.runtime.clock.setTimeout(() => over.set(true), Math.min(ms, this.timeoutMs / 2), { ref: true });
+    try {
+      await over.until((value) => value, this.signal);
+    } finally {
+      timer.cancel();
     }
-    const problem = await host;
-    if (problem !== undefined) throw new Error(problem);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -152,23 +155,24 @@ export class Session implements AsyncDisposable {
     this.#env.wheel.close();
   }
 
-  async #embeddedHost({ servers }: ConfiguredRegistry): Promise<string | undefined> {
-    const [server] = servers;
-    if (server === undefined) return undefined;
-    const probe = await tcpProbe(this.runtime.clock, server, this.timeoutMs, this.signal);
-    return probe.ok
-      ? undefined
-      : `nobody serves it: ${server.host}:${server.port} is not open, so no Dubhe process of this machine runs with it. Start one, or name another registry with --registry`;
+  /** A registry that is down waits for a session; why there is none says more than that no answer came. */
+  async #listed<T>({ use }: ConfiguredRegistry, read: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await this.within(read);
+    } catch (error) {
+      this.signal.throwIfAborted();
+      const { state, error: why } = use.registry.health.value;
+      throw state === "down" && why !== undefined ? why : error;
+    }
   }
 
   async #first<E extends { readonly kind: string }>(
     registry: ConfiguredRegistry,
     arm: (registry: Registry, sink: (event: E) => void) => AsyncDisposable,
+    accept?: (event: Exclude<E, ErrorEvent>) => boolean,
   ): Promise<Exclude<E, ErrorEvent>> {
-    await this.attach(registry);
-    return await firstEvent<E>(this.runtime.clock, this.timeoutMs, this.signal, (sink) =>
-      arm(registry.use.registry, sink),
-    );
+    const own = (sink: (event: E) => void): AsyncDisposable => arm(registry.use.registry, sink);
+    return await firstEvent<E>(this.runtime.clock, this.timeoutMs, this.signal, own, accept);
   }
 }
 

@@ -58,6 +58,7 @@ Service: the interface, such as greet.GreetService, or Dubbo's key: group/interf
       --version VERSION     Likewise
       --protocol NAME       Default tri
       --provided-by APPS    Applications to look in, separated by commas, instead of the mapping's
+      --application NAME    The consumer's own, whose migration rule counts (registry-type=all)
 
 ${registryOptions}
 

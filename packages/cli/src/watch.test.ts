@@ -21,7 +21,9 @@ function watching(...args: readonly string[]) {
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
-    assert.equal(lines.shift(), line);
+    const next = lines.shift();
+    if (next !== line) controller.abort();
+    assert.equal(next, line);
   };
   const stop = async (): Promise<void> => {
     controller.abort();
@@ -58,6 +60,20 @@ test("instances: what is there, then what is added, changed and gone; Ctrl-C is 
   await expect("~ 127.0.0.1:2 shop: weight 0, revision r2, has weight 0");
   await first[Symbol.asyncDispose]();
   await expect("- 127.0.0.1:1 shop");
+  await stop();
+});
+
+test("of several registries one that is down is said so, and hides nothing of the others", async (t) => {
+  leakCheck(t);
+  const url = memoryUrl();
+  await using filled = await filledRegistry(url);
+  await put(filled.registry, 1).state.until((state) => state === "confirmed");
+  const down = "etcd://127.0.0.1:1";
+  const { expect, stop } = watching("instances", "-r", down, "-r", url, "--timeout", "1500ms", "--json");
+  const instance = { application: "shop", address: "127.0.0.1:1", weight: 100, healthy: true, enabled: true };
+  await expect(JSON.stringify({ event: "added", ...instance, revision: "r1", registry: url }));
+  const error = "connect ECONNREFUSED 127.0.0.1:1";
+  await expect(JSON.stringify({ event: "error", error, registry: `${down}/dubbo` }));
   await stop();
 });
 

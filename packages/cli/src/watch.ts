@@ -22,11 +22,8 @@ export async function runWatch(line: CommandLine, terminal: Terminal): Promise<n
   const writer = new ChangeWriter(terminal, line.common.json, session.registries.length > 1);
   const followers: Follower[] = [];
   try {
-    for (const registry of session.registries) {
-      const follower = new Follower(session, registry, kind, writer);
-      followers.push(follower);
-      await follower.start(names);
-    }
+    for (const registry of session.registries) followers.push(new Follower(session, registry, kind, writer));
+    await Promise.all(followers.map((follower) => follower.start(names)));
     await new Promise<void>((resolve) => {
       if (terminal.signal.aborted) resolve();
       else onAbort(terminal.signal, resolve);
@@ -88,18 +85,13 @@ class Follower implements AsyncDisposable {
     this.#writer = writer;
   }
 
-  /** Rejects when the registry cannot list its names and none are given. */
+  /** Rejects when the registry cannot list its names and none are given. One that does not answer yet is asked again. */
   async start(names: readonly string[]): Promise<void> {
     if (names.length > 0) {
-      await this.#session.attach(this.#registry);
       for (const name of names) this.#follow(name);
       return;
     }
-    const found = await this.#look();
-    if (found === undefined)
-      throw new UsageError(`${this.#registry.use.registry.id} cannot list its ${this.#kind}; name them`, "watch");
-    for (const name of found) this.#follow(name);
-    this.#lookLater();
+    await this.#lookNow();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -114,23 +106,24 @@ class Follower implements AsyncDisposable {
       : this.#session.applications(this.#registry);
   }
 
-  #lookLater(): void {
-    if (this.#closed) return;
-    const again = (): void => {
-      this.#look().then(
-        (found) => {
-          this.#lookingFailed = undefined;
-          for (const name of found ?? []) if (!this.#closed) this.#follow(name);
-          this.#lookLater();
-        },
-        (error: Error) => {
-          if (!this.#closed && this.#lookingFailed !== error.message)
-            this.#tell("!", error.message, { error: error.message });
-          this.#lookingFailed = error.message;
-          this.#lookLater();
-        },
-      );
-    };
+  async #lookNow(): Promise<void> {
+    try {
+      const found = await this.#look();
+      if (this.#closed) return;
+      if (found === undefined)
+        throw new UsageError(`${this.#registry.use.registry.id} cannot list its ${this.#kind}; name them`, "watch");
+      this.#lookingFailed = undefined;
+      for (const name of found) this.#follow(name);
+    } catch (error) {
+      if (this.#closed || this.#session.signal.aborted) return;
+      if (error instanceof UsageError) throw error;
+      const { message } = error as Error;
+      const { id } = this.#registry.use.registry;
+      if (this.#lookingFailed !== message) this.#tell("!", `${id}: ${message}`, { error: message });
+      this.#lookingFailed = message;
+    }
+    // What it can list it does not unlearn: from now on it only fails to answer.
+    const again = (): void => void this.#lookNow().catch(() => {});
     this.#timer = this.#session.runtime.clock.setTimeout(again, namesEveryMs, { ref: true });
   }
 

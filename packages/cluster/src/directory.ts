@@ -23,7 +23,7 @@ export interface DirectoryOptions {
   readonly target?: (resolved: ResolvedEndpoint) => EndpointTarget;
   /** Providers younger than this get less than their weight. Default 0 = off. */
   readonly warmupMs?: number;
-  /** Cold endpoints that may be connecting at a time. Default 32. */
+  /** Cold endpoints that may be connecting at a time, of each tier. Default 32. */
   readonly maxConnecting?: number;
   /** What is preferred among several registries. Default: nothing. A balancer of one's own for a Directory must be `tiered` by the same. */
   readonly ranks?: RegistryRanks | undefined;
@@ -35,7 +35,14 @@ class Tier {
   readonly saturated: DenseList<DirectoryEntry> = new DenseList();
   /** Ready or saturated. */
   connected = 0;
+  connecting = 0;
+  /** Since it last had a connection a connect failed, or took longer than the head start. */
+  overdue = false;
+  headStart: Timer | undefined;
 }
+
+/** So long a tier may take to connect before the next one is connected beside: the delay of RFC 8305 §5, and a little. */
+const HEAD_START_MS = 300;
 
 /** How often the weights of providers that warm up are raised. */
 const WARMUP_STEP_MS = 1000;
@@ -162,19 +169,35 @@ export class Directory implements DirectoryEntryOwner {
   }
 
   /**
-   * Opens a connection to one endpoint that has none, within the limit of simultaneous connects. A tier of registries is left
-   * alone as long as a better one has a connection.
+   * Opens a connection to one endpoint that has none, within the limit of simultaneous connects. The next tier of registries is
+   * left alone as long as this one has a connection, or may soon have one.
    */
   warm(): void {
-    if (this.counts.cold === 0 || this.counts.connecting >= this.#maxConnecting) return;
-    for (const { cold, connected } of this.#tiers) {
-      const entry = cold.size === 0 ? undefined : cold.at(this.#runtime.random.below(cold.size));
+    if (this.counts.cold === 0) return;
+    for (const tier of this.#tiers) {
+      const { cold } = tier;
+      const entry =
+        cold.size === 0 || tier.connecting >= this.#maxConnecting
+          ? undefined
+          : cold.at(this.#runtime.random.below(cold.size));
       if (entry !== undefined) {
         entry.lease.connect();
         this.#update(entry);
       }
-      if (entry !== undefined || connected > 0) return;
+      if (tier.connected > 0) return;
+      if (tier.connecting === 0 || tier.overdue) continue;
+      if (tier !== this.#tiers.at(-1)) this.#giveHeadStart(tier);
+      return;
     }
+  }
+
+  #giveHeadStart(tier: Tier): void {
+    tier.headStart ??= this.#runtime.clock.setTimeout(() => {
+      tier.headStart = undefined;
+      if (this.#closed || tier.connected > 0) return;
+      tier.overdue = true;
+      if (this.#owner.waiting > 0) this.warm();
+    }, HEAD_START_MS);
   }
 
   /** Every stream of every connection is taken: lets one endpoint open a further connection, if its limit allows. */
@@ -209,6 +232,7 @@ export class Directory implements DirectoryEntryOwner {
     this.#closed = true;
     this.#warmupTimer?.cancel();
     this.#warmupTimer = undefined;
+    for (const tier of this.#tiers) tier.headStart?.cancel();
     for (const key of [...this.#byInstance.keys()]) this.#drop(key);
   }
 
@@ -293,7 +317,7 @@ export class Directory implements DirectoryEntryOwner {
   #rank(entry: DirectoryEntry, ranks: RegistryRanks): void {
     let rank: RegistryRank | undefined;
     for (const { instance, registryId } of originsOf(entry.instances.values())) {
-      if (!instance.enabled || !instance.healthy) continue;
+      if (!instance.enabled || !instance.healthy || instance.weight <= 0) continue;
       const own = ranks.of(registryId);
       rank = rank === undefined ? own : betterRank(ranks, rank, own);
     }
@@ -309,13 +333,17 @@ export class Directory implements DirectoryEntryOwner {
     this.counts[to] += 1;
     const tier = this.#tiers[entry.rank.tier] as Tier;
     if (to === "ready") {
-      tier.connected += 1;
+      connected(tier);
       this.#balancer.add(entry);
     } else if (to === "saturated") {
-      tier.connected += 1;
+      connected(tier);
       tier.saturated.add(entry);
     } else if (to === "cold") {
       tier.cold.add(entry);
+    } else if (to === "connecting") {
+      tier.connecting += 1;
+    } else if (to === "backoff") {
+      tier.overdue = true;
     }
   }
 
@@ -330,6 +358,8 @@ export class Directory implements DirectoryEntryOwner {
       tier.saturated.remove(entry);
     } else if (from === "cold") {
       tier.cold.remove(entry);
+    } else if (from === "connecting") {
+      tier.connecting -= 1;
     }
   }
 
@@ -352,6 +382,13 @@ export class Directory implements DirectoryEntryOwner {
     if (this.#warming.size > 0)
       this.#warmupTimer ??= this.#runtime.clock.setTimeout(() => this.#warmupStep(), WARMUP_STEP_MS);
   }
+}
+
+function connected(tier: Tier): void {
+  tier.connected += 1;
+  tier.overdue = false;
+  tier.headStart?.cancel();
+  tier.headStart = undefined;
 }
 
 function plainTarget(resolved: ResolvedEndpoint): EndpointTarget {

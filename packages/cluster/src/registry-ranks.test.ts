@@ -175,7 +175,9 @@ test("whatever happens, a call goes to the best tier that has somebody ready", a
             const entry = [...channel.directory.entries()].find((one) => one.address === address);
             if (tiers.length > 0) assert.equal(entry?.rank.tier, Math.min(...tiers));
             if (entry !== undefined) {
-              const usable = [...entry.instances.values()].filter(({ instance }) => instance.enabled);
+              const usable = [...entry.instances.values()].filter(
+                ({ instance }) => instance.enabled && instance.weight > 0,
+              );
               assert.equal(entry.rank.tier, Math.min(...usable.map(({ registryId }) => ranks.of(registryId).tier)));
             }
             if (call.state === "running") call.finish();
@@ -188,4 +190,36 @@ test("whatever happens, a call goes to the best tier that has somebody ready", a
     ),
     { numRuns: 150 },
   );
+});
+
+test("a better tier whose hosts answer nothing does not hold calls up: the next one is connected beside", async () => {
+  const { view, network, clock, channel, shares } = world([{ id: "near", zone: "x" }, { id: "far" }], "x");
+  network.onConnect = (connection) => {
+    if (connection.address === FAR) connection.ready();
+  };
+  const swallowed = Array.from({ length: 40 }, (_, index) => `10.0.9.${index + 1}:1`);
+  view.put(...swallowed.map((address) => ({ address, registry: "near" })), { address: FAR, registry: "far" });
+  const calls = Array.from({ length: 50 }, () => new FakeCall());
+  for (const call of calls) channel.open(call);
+  assert.equal(network.to(FAR).length, 0, "the better ones have a head start");
+  await clock.advance(300);
+  assert.deepEqual(
+    calls.map((call) => call.endpoints.at(-1) ?? call.state),
+    calls.map(() => FAR),
+  );
+  for (const call of calls) call.finish();
+  network.onConnect = (connection) => void connection.ready();
+  for (const address of swallowed) for (const connection of network.to(address)) connection.ready();
+  await clock.settle();
+  assert.equal(shares(20)[FAR], undefined, "it is back");
+});
+
+test("weight 0 in the preferred registry is no reason to be preferred", () => {
+  const { view, channel, shares } = world([{ id: "a", preferred: true }, { id: "b" }]);
+  view.put({ address: NEAR, registry: "b" }, { address: FAR, registry: "b" });
+  shares(4);
+  assert.equal(channel.directory.connected, 2);
+  view.put({ address: NEAR, registry: "a", weight: 0 });
+  assert.equal(channel.directory.size, 2);
+  assert.deepEqual(shares(10), { [NEAR]: 5, [FAR]: 5 });
 });

@@ -94,8 +94,10 @@ export class AppSource implements ViewSource, AppObserver {
       : { kind: "failed", errors: new Map([[error.message, error]]) };
   }
 
-  get current(): boolean {
-    return this.#lease?.resource.known === true;
+  get answered(): "yes" | "no" | "failed" {
+    const watch = this.#lease?.resource;
+    if (watch?.known) return "yes";
+    return this.#failure !== undefined || watch?.failed === true ? "failed" : "no";
   }
 
   excluded(): readonly Excluded[] {

@@ -385,6 +385,19 @@ test("an update that changes nothing does nothing", async () => {
   assert.equal(bench.registry.log.length, length);
 });
 
+test("an update that cannot be is refused, and leaves what was there for the next one", async () => {
+  const bench = new DiscoveryBench();
+  const registration = bench.discovery.registerApplication(INIT);
+  await bench.clock.settle();
+  const { revision } = registration;
+  assert.throws(() => registration.update({ services: [{ name: "a.A" }, { name: "" }] }), TypeError);
+  assert.equal(registration.revision, revision);
+  registration.update({ weight: 50 });
+  await bench.clock.settle();
+  assert.equal(registration.state.value, "confirmed");
+  assert.equal(bench.registry.log.at(-1), `update 10.0.0.1:50051 ${revision}`);
+});
+
 test("an update while the first registration still waits goes straight to the newest", async () => {
   const bench = new DiscoveryBench();
   bench.registry.autoConfirm = false;

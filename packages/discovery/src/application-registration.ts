@@ -54,6 +54,8 @@ export type ApplicationChange = Partial<Pick<ApplicationInit, "services" | "weig
 export interface ApplicationRegistration extends AsyncDisposable {
   /** `confirmed`: every registry holds the newest. */
   readonly state: Watched<RegistrationState>;
+  /** Ids of the registries that hold the newest, of those that are registered in. */
+  readonly confirmedIn: Watched<readonly string[]>;
   /** The newest revision; `0` while there are no services. */
   readonly revision: string;
   /** What is not confirmed, where, and why; for messages. Empty when confirmed. */
@@ -86,6 +88,7 @@ export interface RegistrationContext {
 export class LiveApplicationRegistration implements ApplicationRegistration {
   readonly #context: RegistrationContext;
   readonly #cell: WatchedCell<RegistrationState>;
+  readonly #confirmedIn: WatchedCell<readonly string[]>;
   readonly #publications: readonly Publishing[];
   readonly #reconciler: Reconciler<Publishing, Desired>;
   readonly #startedAt: string;
@@ -101,9 +104,10 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
     this.#context = context;
     this.#init = init;
     this.#startedAt = String(Math.floor(runtime.clock.wallTime()));
-    this.#info = this.#makeInfo();
-    this.#instance = this.#makeInstance();
+    this.#info = makeInfo(init);
+    this.#instance = this.#makeInstance(init, this.#info);
     this.#cell = new WatchedCell<RegistrationState>(runtime, registries.length === 0 ? "confirmed" : "pending");
+    this.#confirmedIn = new WatchedCell<readonly string[]>(runtime, [], { equals: (a, b) => `${a}` === `${b}` });
     const renewal = context.metadataRenewal ? this.#makeRenewal() : undefined;
     const changed = (): void => this.#changed();
     this.#publications = registries.flatMap(({ registry, type }): readonly Publishing[] => [
@@ -121,6 +125,10 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
     return this.#cell;
   }
 
+  get confirmedIn(): Watched<readonly string[]> {
+    return this.#confirmedIn;
+  }
+
   get revision(): string {
     return this.#info.revision;
   }
@@ -131,9 +139,12 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
 
   update(change: ApplicationChange): void {
     if (this.#closing !== undefined) return;
-    this.#init = { ...this.#init, ...change };
-    this.#info = this.#makeInfo();
-    this.#instance = this.#makeInstance();
+    const init = { ...this.#init, ...change };
+    // What cannot be throws here, and leaves everything as it was.
+    const info = makeInfo(init);
+    this.#instance = this.#makeInstance(init, info);
+    this.#info = info;
+    this.#init = init;
     this.#want();
   }
 
@@ -176,12 +187,20 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
     await this.#reconciler.close({ boundMs: this.#context.withdrawMs });
     for (const publication of this.#publications) publication.close();
     this.#cell.close();
+    this.#confirmedIn.close();
     this.#context.closed(this);
   }
 
   #changed(): void {
     if (this.#closing !== undefined) return;
     const states = this.#publications.map((publication) => publication.state);
+    const missing = new Set(
+      this.#publications.filter((_, at) => states[at] !== "confirmed").map(({ registry }) => registry),
+    );
+    const ids = this.#context.registries
+      .filter(({ registry }) => !missing.has(registry))
+      .map(({ registry }) => registry.id);
+    this.#confirmedIn.set(ids);
     const state = states.includes("failed") ? "failed" : states.includes("pending") ? "pending" : "confirmed";
     if (state === this.#cell.value) return;
     this.#cell.set(state);
@@ -235,12 +254,7 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
     return new Set([...lists.values()].flat().map(revisionOf));
   }
 
-  #makeInfo(): MetadataInfo {
-    return createMetadataInfo({ app: this.#init.application, services: this.#init.services, tag: this.#init.tag });
-  }
-
-  #makeInstance(): Instance {
-    const init = this.#init;
+  #makeInstance(init: ApplicationInit, info: MetadataInfo): Instance {
     const { tag = "", environment = "" } = init;
     return createInstance({
       application: init.application,
@@ -249,7 +263,7 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
       ...(init.weight === undefined ? undefined : { weight: init.weight }),
       metadata: {
         ...init.metadata,
-        [MetadataKey.revision]: this.#info.revision,
+        [MetadataKey.revision]: info.revision,
         [MetadataKey.storageType]: init.storageType ?? "local",
         [MetadataKey.endpoints]: formatEndpoints(init.endpoints ?? [{ protocol: "tri", port: init.port }]),
         [MetadataKey.metadataServiceParams]: formatMetadataServiceParams(
@@ -265,4 +279,8 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
       },
     });
   }
+}
+
+function makeInfo({ application, services, tag }: ApplicationInit): MetadataInfo {
+  return createMetadataInfo({ app: application, services, tag });
 }

@@ -116,6 +116,14 @@ test("provided-by asks no mapping; without it, every registry's mapping counts f
   assert.ok(complete.state === "bound" && complete.complete);
 });
 
+test("an empty provided-by names nobody: the mapping is asked", async () => {
+  const bench = new DiscoveryBench();
+  const view = bench.view({ service: "a.A", providedBy: [] });
+  await bench.clock.settle();
+  assert.deepEqual(bench.registry.log, ["watch-mapping a.A"]);
+  assert.deepEqual(view.state.value, { state: "pending" });
+});
+
 test("a mapping that cannot be read is failed, not negative; one registry's failure does not hide another's providers", async () => {
   const bench = new DiscoveryBench({ registries: ["r1", "r2"] });
   const view = bench.view("a.A");

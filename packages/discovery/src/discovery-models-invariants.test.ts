@@ -283,7 +283,7 @@ for (const [name, kinds] of [
   }, async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.oneof(...kinds) as fc.Arbitrary<Command>, { minLength: 3, maxLength: 30 }),
+        fc.array(fc.oneof(...kinds) as fc.Arbitrary<Command>, { minLength: 10, maxLength: 50 }),
         fc.nat(1_000),
         fc.constantFrom(0, 20, 500),
         (commands, seed, pushMergeMs) => new Simulation(seed, pushMergeMs).run(commands),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressesOf, FakeProviders, testRuntime } from "@dubhe/testing";
+import { addressesOf, FakeProviders, ModelRegistryServer, modelRegistry, testRuntime } from "@dubhe/testing";
 import { MemoryRegistryServer, memoryRegistry } from "./memory-registry.js";
 import { createServiceInfo } from "./metadata-info.js";
 import { MIGRATION_GROUP, type MigrationStep, migrationRuleOf } from "./migration-rule.js";
@@ -357,6 +357,36 @@ test("a forced step waits for its delay and its threshold, unless the rule says 
   assert.deepEqual(addressesOf(view), ADDRESSES(1, 2), "forced");
   subscription[Symbol.dispose]();
   await w.close();
+});
+
+test("an application that nobody can read, named by the mapping, holds up no step", async () => {
+  const { runtime, clock } = testRuntime({ seed: 1 });
+  const providers = new FakeProviders(clock);
+  const server = new ModelRegistryServer(runtime);
+  const registry = modelRegistry(runtime, server);
+  const watch = registry.watch.bind(registry);
+  registry.watch = (application, sink) => {
+    if (application !== "a/b") return watch(application, sink);
+    const timer = clock.setTimeout(() => sink({ kind: "error", epoch: 1, error: new Error("no such name") }), 10);
+    return { [Symbol.asyncDispose]: async () => timer.cancel() };
+  };
+  server.map("greet.Greeter", "a/b", "shop");
+  const instance = server.put(providers.instance({ port: 1 }, ["greet.Greeter"]));
+  server.putProvider(providerOf(instance, createServiceInfo({ name: "greet.Greeter" }), 2));
+  const discovery = new ServiceDiscoveryRegistry(runtime, {
+    registries: [{ registry, type: "all" }],
+    fetchMetadata: providers.fetch,
+  });
+  const { view } = discovery.subscribe({ service: "greet.Greeter" });
+  const addresses = (): readonly string[] => view.table.values().map(({ key }) => key);
+  await clock.advance(1_000);
+  assert.deepEqual(addresses(), ADDRESSES(2), "it may still answer");
+  const early = view.state.value;
+  assert.ok(early.state === "bound" && !early.complete, "the other model has not answered");
+  await clock.advance(5_000);
+  assert.deepEqual(addresses(), ADDRESSES(1));
+  await Promise.all([discovery.close(), registry.close(), clock.advance(10_000)]);
+  assert.equal(clock.pendingTimers, 0);
 });
 
 test("proportion: the rest of the calls goes to the addresses by interface", async () => {

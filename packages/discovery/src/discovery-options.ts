@@ -30,7 +30,7 @@ export interface DiscoveryOptions {
    * consumer of a new version asks at the same moment. Default 100.
    */
   readonly metadataJitterMs?: number;
-  /** Metadata fetches of one application at a time. Default 32. */
+  /** Metadata fetches of one application that begin at a time; a peer that is silent for 300 ms counts no longer. Default 32. */
   readonly metadataConcurrency?: number;
   /** Between failed fetches of a revision. Default 100 ms doubling to 10 s. */
   readonly metadataBackoff?: BackoffOptions;

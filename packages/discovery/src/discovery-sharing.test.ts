@@ -354,6 +354,8 @@ test("views are shared by what they show: order of applications, defaults, and n
     bench.view({ service: "a.A", providedBy: ["x", "y"] }),
     bench.view({ service: "a.A", providedBy: ["y", "x", "y"] }),
   );
+  assert.equal(bench.view({ service: "a.A", group: "f, g" }), bench.view({ service: "a.A", group: "f,g" }));
+  assert.equal(bench.view({ service: "a.A", providedBy: [] }), view);
   assert.throws(() => bench.view(""), TypeError);
   assert.throws(() => bench.view({ service: "a.A", providedBy: ["x,y"] }), TypeError);
 });

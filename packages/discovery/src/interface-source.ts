@@ -52,8 +52,10 @@ export class InterfaceSource implements ViewSource, ListObserver<InterfaceProvid
     this.#keyPrefix = `${registry.id}|${ref.service}|`;
   }
 
-  get current(): boolean {
-    return this.#lease?.resource.known === true;
+  get answered(): "yes" | "no" | "failed" {
+    const watch = this.#lease?.resource;
+    if (watch?.known) return "yes";
+    return this.#failure !== undefined || watch?.failed === true ? "failed" : "no";
   }
 
   attach(): void {

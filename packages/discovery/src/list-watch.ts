@@ -1,4 +1,4 @@
-import { Mailbox, type Timer } from "@dubhe/concurrency";
+import { Mailbox, offAbort, onAbort, type Timer } from "@dubhe/concurrency";
 import type { DiscoveryContext } from "./discovery-context.js";
 import { FirstAnswer } from "./first-answer.js";
 import type { FullList, ListChange, ListTable } from "./list-table.js";
@@ -46,6 +46,10 @@ export class ListWatch<T, O extends ListObserver<T> = ListObserver<T>> {
   readonly #mailbox: Mailbox<Message<T>>;
   readonly #handle: InstancesWatch;
   readonly #firstAnswer: FirstAnswer;
+  /** Those who wait for a list that can be relied on; asked after each message. */
+  readonly #readers = new Set<() => void>();
+  /** How many lists were applied, also those that changed nothing. */
+  #answers = 0;
   #error: Error | undefined;
   #keptReason: "empty" | "new-session" | undefined;
   #held: FullList<T> | undefined;
@@ -119,6 +123,35 @@ export class ListWatch<T, O extends ListObserver<T> = ListObserver<T>> {
     this.observers.delete(observer);
   }
 
+  /**
+   * The entries by a list that the registry has sent since: where pushes can be lost, it is asked for one. Waits while reads fail
+   * and while anything is kept that the registry does not list; rejects when `signal` fires.
+   */
+  read(signal: AbortSignal): Promise<readonly T[]> {
+    return new Promise((resolve, reject) => {
+      const upToDate = this.known && this.#handle.refresh === undefined;
+      const from = upToDate ? -1 : this.#answers;
+      const look = (): void => {
+        if (!this.known || this.stale !== undefined || this.#answers <= from) return;
+        end();
+        resolve([...this.table.values()]);
+      };
+      const abort = (): void => {
+        end();
+        reject(signal.reason);
+      };
+      const end = (): void => {
+        this.#readers.delete(look);
+        offAbort(signal, abort);
+      };
+      if (signal.aborted) return reject(signal.reason);
+      this.#readers.add(look);
+      onAbort(signal, abort);
+      if (this.known) this.#handle.refresh?.();
+      look();
+    });
+  }
+
   /** Resolves when the registry has cancelled the watch. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -157,6 +190,7 @@ export class ListWatch<T, O extends ListObserver<T> = ListObserver<T>> {
     else if (message.event.kind === "error") this.#onError(message.event.epoch, message.event.error, now);
     else this.#onList(message.event, now);
     this.#tellStatus();
+    for (const look of [...this.#readers]) look();
     this.#schedule();
   }
 
@@ -216,6 +250,7 @@ export class ListWatch<T, O extends ListObserver<T> = ListObserver<T>> {
     const { hub, settings } = this.#context;
     const result = this.table.apply(list, now);
     if (result.kind === "superseded") return this.#superseded(list, result.reason);
+    this.#answers++;
     this.#firstAnswer.answered();
     this.#applyAt = now + settings.coalesceMs;
     this.#error = undefined;

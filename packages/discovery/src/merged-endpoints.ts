@@ -34,7 +34,13 @@ export class MergedEndpoints {
   /** @internal */
   put(contribution: Contribution, old: Contribution | undefined): void {
     const address = contribution.endpoint.key;
-    const list = (this.#byAddress.get(address) ?? []).slice();
+    const known = this.#byAddress.get(address);
+    // Nearly always there is one at an address, and thousands come at once.
+    if (known === undefined || (known.length === 1 && known[0] === old)) {
+      this.#byAddress.set(address, [contribution]);
+      return this.refresh(address);
+    }
+    const list = known.slice();
     const place = old === undefined ? -1 : list.indexOf(old);
     if (place >= 0) list[place] = contribution;
     else list.push(contribution);
@@ -54,7 +60,8 @@ export class MergedEndpoints {
 
   /** @internal */
   refresh(address: string): void {
-    const shown = (this.#byAddress.get(address) ?? []).filter(({ group }) => group.shown);
+    const found = this.#byAddress.get(address) ?? [];
+    const shown = found.every(({ group }) => group.shown) ? found : found.filter(({ group }) => group.shown);
     if (shown.length === 0) {
       this.#table.delete(address);
       return;
@@ -136,6 +143,7 @@ function isUsable({ instance, weight }: ResolvedEndpoint): boolean {
 
 function merge(shown: readonly Contribution[]): ResolvedEndpoint {
   const first = shown[0] as Contribution;
+  if (shown.length === 1 && first.group.factor === 1) return first.endpoint;
   const weight = weightOf(shown);
   if (shown.length === 1) return first.endpoint.weight === weight ? first.endpoint : { ...first.endpoint, weight };
   const primary = shown.find(({ endpoint }) => isUsable(endpoint)) ?? first;
@@ -157,9 +165,12 @@ function weightOf(shown: readonly Contribution[]): number {
   return Math.max(1, Math.round(weight));
 }
 
+const NO_OTHERS: readonly ResolvedEndpoint[] = [];
+
 function sameEndpoint(a: ResolvedEndpoint, b: ResolvedEndpoint): boolean {
   if (a === b) return true;
-  const [others, more] = [a.others ?? [], b.others ?? []];
+  const { others = NO_OTHERS } = a;
+  const { others: more = NO_OTHERS } = b;
   return (
     a.instance === b.instance &&
     a.service === b.service &&

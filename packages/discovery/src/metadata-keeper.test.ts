@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ModelRegistryOptions, ModelRegistryServer, modelRegistry, testRuntime } from "@dubhe/testing";
+import { WatchedCell } from "@dubhe/concurrency";
+import {
+  type ModelRegistryOptions,
+  ModelRegistryServer,
+  modelRegistry,
+  ScriptedRegistry,
+  testRuntime,
+} from "@dubhe/testing";
 import type { ApplicationInit } from "./application-registration.js";
 import type { DiscoveryOptions } from "./discovery-options.js";
+import { createInstance } from "./instance.js";
 import { parseMetadataInfo } from "./metadata-info.js";
-import type { Registry } from "./registry.js";
+import type { RegistrationState, Registry } from "./registry.js";
 import { ServiceDiscoveryRegistry } from "./service-discovery-registry.js";
 
 const HOUR = 3_600_000;
@@ -180,4 +188,82 @@ test("without renewal nothing is dated, renewed or removed; nor for metadata tha
   assert.equal(discovery.counters.metadataRenewals, 0);
   assert.deepEqual([...w.revisions()].sort(), ["dead", registration.revision].sort());
   await w.close();
+});
+
+test("an entry that cannot be read stays, and keeps no other from being removed", async () => {
+  const w = world();
+  w.server.store.setMetadata("shop", "broken", "{");
+  w.entry("dead", 6 * DAY);
+  const { registration } = w.process();
+  await w.clock.advance(90_000);
+  assert.deepEqual([...w.revisions()].sort(), ["broken", registration.revision].sort());
+  await w.close();
+});
+
+test("a revision that somebody goes back to while it is being collected stays", async () => {
+  const w = world(["a", "b"], { latencyMs: [500, 500] });
+  w.entry("back", 6 * DAY);
+  w.process();
+  let looks = 0;
+  const { store } = w.server;
+  const metadata = store.metadata.bind(store);
+  store.metadata = (application, revision) => {
+    const value = metadata(application, revision);
+    // Right after it was found old, a process of the old version publishes; it registers only then.
+    if (revision === "back" && ++looks === 1) w.entry("back", 0);
+    return value;
+  };
+  await w.clock.advance(120_000);
+  assert.ok(looks > 1);
+  assert.ok(w.revisions().includes("back"));
+  await w.close();
+});
+
+test("who lives is asked for: a list that is known already may lack somebody whose push was lost", async () => {
+  const { runtime, clock } = testRuntime({ seed: 3 });
+  const removed: string[] = [];
+  const old = clock.wallTime() - 6 * DAY;
+  const registry = new ScriptedRegistry(runtime, {
+    refreshable: true,
+    metadata: {
+      fetch: async (app, revision) => ({ app, revision, services: [], lastUpdatedTime: old }),
+      publish: () => ({
+        state: new WatchedCell<RegistrationState>(runtime, "confirmed"),
+        [Symbol.asyncDispose]: async () => undefined,
+      }),
+      revisions: async () => ["alive", "dead"],
+      remove: async (_, revision) => void removed.push(revision),
+    },
+  });
+  const discovery = new ServiceDiscoveryRegistry(runtime, {
+    registries: [registry],
+    fetchMetadata: () => Promise.reject(new Error("nobody is asked")),
+    options: { ttlMs: HOUR },
+  });
+  discovery.registerApplication({
+    application: "shop",
+    host: "h",
+    port: 1,
+    services: [{ name: "a.A" }],
+    storageType: "remote",
+  });
+  const lease = discovery.subscribe({ service: "a.A", providedBy: ["shop"] });
+  await clock.settle();
+  const own = createInstance({ application: "shop", host: "h", port: 1 });
+  registry.list("shop", [own]);
+  await clock.advance(80_000);
+  assert.deepEqual(removed, [], "not by the list of before");
+  assert.ok(registry.log.includes("refresh shop"));
+  const alive = createInstance({
+    application: "shop",
+    host: "h",
+    port: 2,
+    metadata: { "dubbo.metadata.revision": "alive" },
+  });
+  registry.list("shop", [own, alive], { seq: 2 });
+  await clock.advance(1_000);
+  assert.deepEqual(removed, ["dead"]);
+  lease.release();
+  await Promise.all([discovery.close(), clock.advance(10_000)]);
+  assert.equal(clock.pendingTimers, 0);
 });

@@ -96,18 +96,35 @@ export class MetadataKeeper {
   async #remove(signal: AbortSignal): Promise<readonly string[]> {
     const { runtime, application, report, windowMs } = this.#init;
     const before = runtime.clock.wallTime() - windowMs;
+    const isOld = async (revision: string): Promise<boolean> => {
+      const time = (await report.fetch(application, revision, signal))?.lastUpdatedTime ?? 0;
+      return time > 0 && time < before;
+    };
     const own = new Set(this.#init.own());
     const old: string[] = [];
+    const errors: Error[] = [];
     for (const revision of (await report.revisions?.(application, signal)) ?? []) {
       if (revision === "" || revision === REVISION_NONE || revision === REVISION_UNKNOWN || own.has(revision)) continue;
-      const time = (await report.fetch(application, revision, signal))?.lastUpdatedTime ?? 0;
-      if (time > 0 && time < before) old.push(revision);
+      try {
+        if (await isOld(revision)) old.push(revision);
+      } catch (error) {
+        signal.throwIfAborted();
+        errors.push(toError(error)); // it stays; the others need not, for its sake
+      }
     }
+    const [error] = errors;
+    if (old.length === 0 && error !== undefined) throw error;
     if (old.length === 0) return [];
     // Last, so that nothing that has come meanwhile is overlooked.
     const live = await this.#init.liveRevisions(signal);
-    const unused = old.filter((revision) => !live.has(revision) && ![...this.#init.own()].includes(revision));
-    for (const revision of unused) await report.remove?.(application, revision, signal);
-    return unused;
+    const removed: string[] = [];
+    for (const revision of old) {
+      if (live.has(revision) || [...this.#init.own()].includes(revision)) continue;
+      // Somebody who goes back to an old version publishes it again before he registers.
+      if (!(await isOld(revision))) continue;
+      await report.remove?.(application, revision, signal);
+      removed.push(revision);
+    }
+    return removed;
   }
 }

@@ -293,6 +293,27 @@ test("D-78: at most so many fetches of one application at a time, and another ap
   assert.equal(wish.state.kind, "resolved");
 });
 
+test("silent peers give up their places: as many as there are do not keep another revision from being asked", async () => {
+  const bench = new Bench({ metadataConcurrency: 4 });
+  for (let n = 0; n < 20; n++) {
+    const instance = bench.providers.instance({ port: 1 + n }, [`a.A${n}`]);
+    bench.providers.behave(instance, "hangs");
+    bench.want(() => [instance]);
+  }
+  const good = bench.providers.instance({ port: 99 }, ["b.B"]);
+  const wish = bench.want(() => [good]);
+  await bench.clock.advance(299);
+  assert.equal(bench.providers.pending, 4);
+  assert.equal(wish.state.kind, "pending");
+  await bench.clock.advance(1_201);
+  assert.equal(wish.state.kind, "resolved");
+  assert.equal(bench.providers.pending, 20);
+  bench.app.close();
+  await bench.clock.settle();
+  assert.equal(bench.providers.pending, 0);
+  assert.equal(bench.clock.pendingTimers, 0);
+});
+
 test("D-40: fetches of a revision that comes while others are in use start spread over time", async () => {
   const starts: number[] = [];
   for (let seed = 1; seed <= 50; seed++) {

@@ -2,6 +2,7 @@ import { type Clock, offAbort, onAbort, Reconciler, type Runtime, SingleFlight }
 import { bounded, sleep } from "./bounded.js";
 import type { DiscoveryHub } from "./discovery-events.js";
 import type { DiscoverySettings } from "./discovery-options.js";
+import { FetchGate } from "./fetch-gate.js";
 import { type Instance, instanceKey, storageTypeOf } from "./instance.js";
 import type { MetadataFetcher } from "./metadata-fetcher.js";
 import type { MetadataInfo } from "./metadata-info.js";
@@ -193,6 +194,8 @@ export class ApplicationMetadata {
   readonly #registry: Registry;
   readonly #application: string;
   readonly #reconciler: Reconciler<string, Wish>;
+  /** Of each application: one whose instances hang cannot hold up others (D-78). */
+  readonly #gate: FetchGate;
   readonly #wishes = new Set<Wish>();
 
   constructor(resolver: MetadataResolver, registry: Registry, application: string) {
@@ -200,10 +203,9 @@ export class ApplicationMetadata {
     this.#registry = registry;
     this.#application = application;
     const { metadataBackoff, metadataConcurrency } = resolver.settings;
+    this.#gate = new FetchGate(resolver.runtime.clock, metadataConcurrency);
     this.#reconciler = new Reconciler(resolver.runtime, {
       backoff: metadataBackoff,
-      // Of each application: one whose instances hang cannot hold up others (D-78).
-      concurrency: metadataConcurrency,
       equals: (a, b) => a === b && a.tried === b.candidates,
       apply: (_revision, wish) => (wish === undefined ? Promise.resolve() : this.#resolve(wish)),
     });
@@ -235,6 +237,17 @@ export class ApplicationMetadata {
     }
     if (wish.request.spread && wish.state.kind === "pending")
       await sleep(runtime.clock, runtime.random.next() * settings.metadataJitterMs, signal);
+    const giveBack = await this.#gate.enter(signal);
+    try {
+      await this.#attempt(wish);
+    } finally {
+      giveBack();
+    }
+  }
+
+  async #attempt(wish: Wish): Promise<void> {
+    const { runtime } = this.#resolver;
+    const { signal } = wish.controller;
     wish.tried = wish.candidates;
     const chosen = this.#choose(wish);
     if (chosen === undefined) throw new Error("no instance has this revision any more");
@@ -336,5 +349,6 @@ function checked(info: MetadataInfo, revision: string, who: string): MetadataInf
 }
 
 function cacheKey(registryId: string, application: string, revision: string): string {
-  return `${registryId}|${application}|${revision}`;
+  // A peer's names may have any character in them.
+  return JSON.stringify([registryId, application, revision]);
 }

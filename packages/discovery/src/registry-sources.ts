@@ -132,8 +132,10 @@ export class RegistrySources {
     const [application, byInterface] = [merged(this.#byApplication.values()), this.#byInterface?.knowledge()];
     if (this.#choice.step === "FORCE_APPLICATION") return application;
     if (this.#choice.step === "FORCE_INTERFACE") return byInterface;
-    const shown = this.#choice.shown === "application" ? application : byInterface;
-    if (shown?.kind === "bound") return shown;
+    const [shown, hidden] =
+      this.#choice.shown === "application" ? [application, byInterface] : [byInterface, application];
+    // What the other model is about to say may change what is shown.
+    if (shown?.kind === "bound") return hasAnswered(hidden) ? shown : { ...shown, complete: false };
     return application === undefined || byInterface === undefined
       ? (application ?? byInterface)
       : mergeKnowledge(application, byInterface);
@@ -196,13 +198,27 @@ export class RegistrySources {
       knowledge: () => {
         const sources = model === "application" ? [...this.#byApplication.values()] : this.#interfaceSources();
         return {
-          known: sources.length > 0 && sources.every((source) => source.current),
+          known: haveAnswered(sources),
           resolving: sources.some((source) => isResolving(source.knowledge())),
         };
       },
       follow: (on) => this.#follow(model, on),
     };
   }
+}
+
+/**
+ * Whether all have answered, as far as they ever will: an application that nobody can read, named by the mapping, must not hold
+ * up the others. What the mapping says is no answer while there is an application to ask.
+ */
+function haveAnswered(sources: readonly ViewSource[]): boolean {
+  const providers = sources.filter((source) => !(source instanceof MappingSource));
+  const witnesses = providers.length > 0 ? providers : sources;
+  return sources.every(({ answered }) => answered !== "no") && witnesses.some(({ answered }) => answered === "yes");
+}
+
+function hasAnswered(knowledge: Knowledge | undefined): boolean {
+  return knowledge === undefined || knowledge.kind === "negative" || (knowledge.kind === "bound" && knowledge.complete);
 }
 
 function isResolving(knowledge: Knowledge | undefined): boolean {

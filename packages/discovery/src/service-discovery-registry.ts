@@ -1,5 +1,4 @@
-import { offAbort, onAbort, type Runtime } from "@dubhe/concurrency";
-import type { AppObserver, AppWatch } from "./app-watch.js";
+import type { Runtime } from "@dubhe/concurrency";
 import { checkApplicationName } from "./application-name.js";
 import {
   type ApplicationInit,
@@ -194,7 +193,7 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
       registries.map(async ({ registry }) => {
         const lease = await this.#watches.acquireApp(registry, application, signal);
         try {
-          return [registry.id, await listOf(lease.resource, signal)] as const;
+          return [registry.id, await lease.resource.read(signal)] as const;
         } finally {
           lease.release();
         }
@@ -219,40 +218,16 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
   }
 }
 
-/** Waits for a list that can be relied on; errors and kept lists are none. */
-function listOf(watch: AppWatch, signal: AbortSignal): Promise<readonly Instance[]> {
-  return new Promise((resolve, reject) => {
-    const look = (): void => {
-      if (!watch.known || watch.stale !== undefined) return;
-      end();
-      resolve([...watch.table.values()]);
-    };
-    const abort = (): void => {
-      end();
-      reject(signal.reason);
-    };
-    const observer: AppObserver = {
-      entriesChanged: () => undefined,
-      revisionChanged: () => undefined,
-      listChanged: look,
-    };
-    const end = (): void => {
-      watch.unobserve(observer);
-      offAbort(signal, abort);
-    };
-    watch.observe(observer);
-    onAbort(signal, abort);
-    if (signal.aborted) abort();
-    else look();
-  });
-}
-
 /** Views are equal by value; the order of `providedBy` does not matter. */
 function viewKey(ref: ServiceRefInit): string {
   if (typeof ref.service !== "string" || ref.service === "")
     throw new TypeError("a service reference needs the name of the service");
-  const { service, group = "", version = "", protocol = "tri", providedBy } = ref;
-  if (providedBy === undefined) return JSON.stringify([service, group, version, protocol]);
+  const { service, version = "", protocol = "tri", providedBy } = ref;
+  // As dubbo-java reads a list.
+  const groups = (ref.group ?? "").split(",").map((group) => group.trim());
+  const group = groups.filter((name) => name !== "").join(",");
+  // An empty list names nobody: as if it were not given.
+  if (providedBy === undefined || providedBy.length === 0) return JSON.stringify([service, group, version, protocol]);
   for (const application of providedBy) checkApplicationName(application);
   return JSON.stringify([service, group, version, protocol, [...new Set(providedBy)].sort()]);
 }

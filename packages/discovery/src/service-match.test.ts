@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createInstance } from "./instance.js";
-import { createMetadataInfo, createServiceInfo } from "./metadata-info.js";
+import { createMetadataInfo, createServiceInfo, type ServiceInfo } from "./metadata-info.js";
 import type { ServiceRef } from "./name-state.js";
 import { findService, matches, portOf, servicesNamed } from "./service-match.js";
 
@@ -61,4 +61,22 @@ test("the port is the service's, else that of the instance's endpoint of the pro
   assert.equal(portOf(instance, createServiceInfo({ name: "a", port: 6 })), 6);
   assert.equal(portOf(instance, createServiceInfo({ name: "a" })), 8);
   assert.equal(portOf(instance, createServiceInfo({ name: "a", protocol: "rest" })), 9);
+});
+
+test("metadata with one port for a protocol may be another instance's: dubbo-go 3.3.0's revision leaves ports out", () => {
+  const instance = createInstance({
+    application: "shop",
+    host: "h",
+    port: 8,
+    metadata: { "dubbo.endpoints": '[{"port":8,"protocol":"tri"}]' },
+  });
+  const read = (...ports: number[]): ServiceInfo => {
+    const services = ports.map((port, i) => createServiceInfo({ name: `a.A${i}`, port }));
+    const found = findService(createMetadataInfo({ app: "shop", services }), ref({ service: "a.A0", protocol: "tri" }));
+    assert.ok(found !== undefined);
+    return found;
+  };
+  assert.equal(portOf(instance, read(6, 6)), 8);
+  assert.equal(portOf(instance, read(6, 7)), 6, "an application with several ports");
+  assert.equal(portOf(createInstance({ ...instance, metadata: {} }), read(6, 6)), 6, "nothing else is known");
 });

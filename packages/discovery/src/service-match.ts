@@ -37,6 +37,18 @@ function preference(service: ServiceInfo): number {
 
 const NONE: readonly ServiceInfo[] = [];
 const byName = new WeakMap<MetadataInfo, ReadonlyMap<string, readonly ServiceInfo[]>>();
+/** Services of an info that has one port for all services of their protocol. */
+const onOnlyPort = new WeakSet<ServiceInfo>();
+
+function noteOnlyPorts(info: MetadataInfo): void {
+  const ports = new Map<string, Set<number>>();
+  for (const { protocol, port } of info.services) {
+    const of = ports.get(protocol);
+    if (of === undefined) ports.set(protocol, new Set([port]));
+    else of.add(port);
+  }
+  for (const service of info.services) if (ports.get(service.protocol)?.size === 1) onOnlyPort.add(service);
+}
 
 /** The services of that name, whatever group and version. Indexed once per info: many views share one. */
 export function servicesNamed(info: MetadataInfo, name: string): readonly ServiceInfo[] {
@@ -50,15 +62,20 @@ export function servicesNamed(info: MetadataInfo, name: string): readonly Servic
     }
     index = lists;
     byName.set(info, index);
+    noteOnlyPorts(info);
   }
   return index.get(name) ?? NONE;
 }
 
 /**
- * The port to call. Java's metadata has the real one; dubbo-go's V2 metadata always says 0 and means the instance's
- * endpoint of that protocol; without either it is the instance's own.
+ * The port to call. The service's own, which dubbo-java and dubbo-go's V1 metadata have: an application may serve several ports.
+ * Where the metadata has one port for all services of the protocol, what the instance announces for the protocol is surer:
+ * dubbo-go 3.3.0's revision covers interfaces and methods only, so that metadata of one instance is used for others elsewhere.
+ * dubbo-go's V2 metadata always says 0 and means the instance's endpoint. Without either it is the instance's own.
  */
 export function portOf(instance: Instance, service: ServiceInfo): number {
-  if (service.port > 0) return service.port;
-  return endpointsOf(instance).find((endpoint) => endpoint.protocol === service.protocol)?.port ?? instance.port;
+  const { port } = service;
+  if (port > 0 && (port === instance.port || !onOnlyPort.has(service))) return port;
+  const endpoint = endpointsOf(instance).find(({ protocol }) => protocol === service.protocol);
+  return endpoint?.port ?? (port > 0 ? port : instance.port);
 }

@@ -48,8 +48,10 @@ export class ViewCache {
   readonly #entries = new Map<string, Entry>();
   /** Subscribed without users; longest idle first. */
   readonly #idle = new Set<Entry>();
-  /** Not subscribed; longest first. */
+  /** Not subscribed, and nobody holds them; longest first. */
   readonly #detached = new Set<Entry>();
+  /** Not subscribed, but held: never forgotten. Apart from the others, so that nobody looks through them. */
+  readonly #aside = new Set<Entry>();
   readonly #whileUsed = new Set<ViewLease>();
   #idleTimer: Timer | undefined;
   #sweepTimer: Timer | undefined;
@@ -63,7 +65,12 @@ export class ViewCache {
   get counts(): { readonly views: number; readonly idle: number; readonly detached: number; readonly leases: number } {
     let leases = 0;
     for (const entry of this.#entries.values()) leases += entry.holders;
-    return { views: this.#entries.size, idle: this.#idle.size, detached: this.#detached.size, leases };
+    return {
+      views: this.#entries.size,
+      idle: this.#idle.size,
+      detached: this.#detached.size + this.#aside.size,
+      leases,
+    };
   }
 
   *views(): IterableIterator<LiveServiceView> {
@@ -90,7 +97,7 @@ export class ViewCache {
           this.#sweepTimer = undefined;
         }
         held.holders--;
-        this.#forgetOldest();
+        if (held.holders === 0 && this.#aside.delete(held)) this.#leaveBehind(held);
       },
     });
     if (options.whileUsed === true && !this.#closed) {
@@ -106,6 +113,7 @@ export class ViewCache {
     this.#sweepTimer?.cancel();
     this.#idle.clear();
     this.#detached.clear();
+    this.#aside.clear();
     this.#whileUsed.clear();
     for (const { view } of this.#entries.values()) view.close();
     this.#entries.clear();
@@ -115,6 +123,7 @@ export class ViewCache {
     entry.users++;
     if (entry.users > 1 || this.#closed) return;
     this.#detached.delete(entry);
+    this.#aside.delete(entry);
     this.#leaveIdle(entry);
     entry.view.attach();
   }
@@ -136,8 +145,8 @@ export class ViewCache {
   #detach(entry: Entry): void {
     this.#leaveIdle(entry);
     entry.view.detach();
-    this.#detached.add(entry);
-    this.#forgetOldest();
+    if (entry.holders > 0) this.#aside.add(entry);
+    else this.#leaveBehind(entry);
   }
 
   #leaveIdle(entry: Entry): void {
@@ -147,14 +156,14 @@ export class ViewCache {
     this.#idleTimer = undefined;
   }
 
-  #forgetOldest(): void {
-    if (this.#detached.size <= MAX_DETACHED) return;
-    for (const entry of this.#detached) {
+  /** Kept for its snapshot, as long as there are not too many of them. */
+  #leaveBehind(entry: Entry): void {
+    this.#detached.add(entry);
+    for (const oldest of this.#detached) {
       if (this.#detached.size <= MAX_DETACHED) return;
-      if (entry.holders > 0) continue;
-      this.#detached.delete(entry);
-      this.#entries.delete(entry.key);
-      entry.view.close();
+      this.#detached.delete(oldest);
+      this.#entries.delete(oldest.key);
+      oldest.view.close();
     }
   }
 

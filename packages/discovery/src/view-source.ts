@@ -5,8 +5,8 @@ import type { Excluded } from "./name-state.js";
 export interface ViewSource {
   /** Undefined: it has nothing to say about providers (a mapping whose applications speak for themselves). */
   knowledge(): Knowledge | undefined;
-  /** It has an answer of its watch of now. */
-  readonly current: boolean;
+  /** `yes`: it has an answer of its watch of now. `failed`: only errors, and for so long that they are the answer. */
+  readonly answered: "yes" | "no" | "failed";
   excluded(): readonly Excluded[];
   /** Starts, or starts again, to use the shared watch. Idempotent. */
   attach(): void;

@@ -148,6 +148,7 @@ class LiveApp implements App {
     const server = new Server(this.#env, options, {
       application: this.name,
       discovery: this.#discovery,
+      registries: registering.map(({ use }) => use.registry),
       loopback: registering.every(({ loopback }) => loopback),
       metadataType,
       environment,

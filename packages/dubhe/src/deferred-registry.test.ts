@@ -77,6 +77,43 @@ test("what was wanted before the package came is handed over, with the newest in
   await registry.close();
 });
 
+test("an update is not lost, whenever it comes while the registration is handed over", async () => {
+  for (let turns = 0; turns < 8; turns++) {
+    const { registry, clock, server, finish } = setUp();
+    const instance = { application: "a", host: "h", port: 1 };
+    const registration = registry.register(createInstance({ ...instance, weight: 1 }));
+    finish();
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    registration.update(createInstance({ ...instance, weight: 2 }));
+    await clock.advance(100);
+    const [registered] = server.store.instances("a").instances;
+    assert.equal(registered?.weight, 2, `after ${turns} microtasks`);
+    await registration[Symbol.asyncDispose]();
+    await registry.close();
+  }
+});
+
+test("what was disposed before the package came is not even offered to the registry", async () => {
+  const { runtime, clock } = testRuntime({ seed: 1 });
+  const real = memoryRegistry(runtime, new MemoryRegistryServer("never"));
+  let calls = 0;
+  const counting = new Proxy(real, {
+    get: (target, key) => {
+      if (key === "register" || key === "mapping") calls++;
+      return Reflect.get(target, key, target);
+    },
+  });
+  const registry = new DeferredRegistry(runtime, "never", () => Promise.resolve(counting));
+  const handles = [
+    registry.register(createInstance({ application: "a", host: "h", port: 1 })),
+    registry.mapping.add("s", "a"),
+  ];
+  await Promise.all(handles.map((handle) => handle[Symbol.asyncDispose]()));
+  await clock.advance(100);
+  assert.equal(calls, 0);
+  await registry.close();
+});
+
 test("what was disposed before the package came never reaches the registry", async () => {
   const { registry, clock, server, finish } = setUp();
   let seen = 0;

@@ -220,25 +220,23 @@ class DeferredEntry<E extends MappingEntry> implements MappingEntry {
 
   constructor(runtime: Runtime, ready: Promise<Registry>, make: (registry: Registry) => E) {
     this.state = new WatchedCell<RegistrationState>(runtime, "pending");
-    this.#handedOver = ready.then(make).then(
-      async (entry) => {
-        if (this.disposed) return entry[Symbol.asyncDispose]();
+    this.#handedOver = ready
+      .then((registry) => {
+        if (this.disposed) return;
+        // In one turn, lest an update come between.
+        const entry = make(registry);
         this.entry = entry;
-        this.handedOver(entry);
         entry.state.subscribe((state) => this.state.set(state));
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         this.#error = error instanceof Error ? error : new Error(String(error));
-        if (!this.state.closed) this.state.set("failed");
-      },
-    );
+        this.state.set("failed");
+      });
   }
 
   get error(): Error | undefined {
     return this.entry?.error ?? this.#error;
   }
-
-  protected handedOver(_entry: E): void {}
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.disposed = true;

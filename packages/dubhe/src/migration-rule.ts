@@ -10,5 +10,13 @@ export async function loadRuleParser(): Promise<void> {
 /** Dubbo-java's migration rule from its YAML. Throws what is wrong with it. */
 export function parseMigrationRule(text: string): MigrationRule {
   if (parseYaml === undefined) throw new Error("the parser of migration rules is not loaded yet");
-  return migrationRuleOf(parseYaml(text));
+  let rule: unknown;
+  try {
+    rule = parseYaml(text);
+  } catch (error) {
+    // What follows the first line draws the place.
+    const [what = ""] = (error as Error).message.split("\n");
+    throw new TypeError(`the rule is not YAML: ${what.replace(/:$/, "")}`, { cause: error });
+  }
+  return migrationRuleOf(rule);
 }

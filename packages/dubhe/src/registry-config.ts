@@ -2,6 +2,7 @@ import type { RegistryPreference } from "@dubhe/cluster";
 import type { Runtime } from "@dubhe/concurrency";
 import { didYouMean, MemoryRegistryServer, memoryRegistry, type Registry, type RegistryUse } from "@dubhe/discovery";
 import { etcdId, parseEtcdUrl } from "@dubhe/registry-etcd/config";
+import type { HostStarter } from "@dubhe/registry-nacos";
 import {
   embeddedId,
   parseEmbeddedUrl,
@@ -57,12 +58,24 @@ interface Backend {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+export interface ConfigureOptions {
+  /** A client of the embedded registry serves it where nobody does. Default true; false for those who only look. */
+  readonly hosts?: boolean;
+}
+
 /** Each checks the whole URL at once and throws what is wrong with it; the package itself is loaded when it is used. */
-const backends: Readonly<Record<string, (url: string, application: string, env: Environment) => Backend>> = {
-  embedded: (url, application, env) => {
+const backends: Readonly<
+  Record<string, (url: string, application: string, env: Environment, hosts: boolean) => Backend>
+> = {
+  embedded: (url, application, env, hosts) => {
     const config = parseEmbeddedUrl(url, application);
     refuseInProduction(env);
-    const open = async (runtime: Runtime) => (await import("@dubhe/registry-nacos")).embeddedRegistry(runtime, config);
+    const open = async (runtime: Runtime) =>
+      (await import("@dubhe/registry-nacos")).embeddedRegistry(
+        runtime,
+        config,
+        hosts ? {} : { starter: noHost(config.port) },
+      );
     const servers = [{ host: "127.0.0.1", port: config.port, tls: false }];
     return { id: embeddedId(config), loopback: true, servers, open };
   },
@@ -89,6 +102,11 @@ const backends: Readonly<Record<string, (url: string, application: string, env: 
     return { id: server.id, loopback: true, servers: [], open: async (runtime) => memoryRegistry(runtime, server) };
   },
 };
+
+function noHost(port: number): HostStarter {
+  const text = `nobody serves it: 127.0.0.1:${port} is not open, so no Dubhe process of this machine runs with it. Start one, or name another registry`;
+  return { start: () => Promise.reject(new Error(text)) };
+}
 
 function etcd(url: string, application: string): Backend {
   const config = parseEtcdUrl(url, application);
@@ -129,6 +147,7 @@ export function configureRegistries(
   input: RegistryInput | readonly RegistryInput[] | undefined,
   application: string,
   env: Environment,
+  { hosts = true }: ConfigureOptions = {},
 ): readonly ConfiguredRegistry[] {
   const inputs =
     input === undefined
@@ -138,11 +157,18 @@ export function configureRegistries(
         : [input as RegistryInput];
   if (inputs.length === 0)
     throw new TypeError("the list of registries is empty; leave `registry` out for the embedded one");
-  return inputs.map((one) => configure(runtime, one, application, env));
+  return inputs.map((one) => configure(runtime, one, application, env, hosts));
 }
 
-function configure(runtime: Runtime, input: RegistryInput, application: string, env: Environment): ConfiguredRegistry {
-  if (typeof input === "string" || input instanceof URL) return fromUrl(runtime, String(input), {}, application, env);
+function configure(
+  runtime: Runtime,
+  input: RegistryInput,
+  application: string,
+  env: Environment,
+  hosts: boolean,
+): ConfiguredRegistry {
+  if (typeof input === "string" || input instanceof URL)
+    return fromUrl(runtime, String(input), {}, application, env, hosts);
   if (isRegistry(input)) return configured(input, {});
   if (typeof input !== "object" || input === null || Object.keys(input).length === 0) {
     throw new TypeError(
@@ -154,7 +180,7 @@ function configure(runtime: Runtime, input: RegistryInput, application: string, 
   checkRegistryParameters(parameters);
   if ((url === undefined) === (registry === undefined))
     throw new TypeError("a registry given as an object has either url or registry");
-  if (registry === undefined) return fromUrl(runtime, String(url), parameters, application, env);
+  if (registry === undefined) return fromUrl(runtime, String(url), parameters, application, env, hosts);
   if (!isRegistry(registry)) throw new TypeError("`registry` of a registry is an object that implements Registry");
   if (parameters.type !== "all" || registry.configuration === undefined) return configured(registry, parameters);
   // Its migration rule may be there before the parser is.
@@ -176,6 +202,7 @@ function fromUrl(
   options: RegistryParameters,
   application: string,
   env: Environment,
+  hosts: boolean,
 ): ConfiguredRegistry {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
   const known = Object.keys(backends);
@@ -190,7 +217,7 @@ function fromUrl(
       throw new TypeError(`${key} of a registry is given in its URL and beside it; say it once`);
   }
   const all = checkRegistryParameters({ ...parameters, ...options });
-  const backend = openable(scheme, url, application, env);
+  const backend = openable(scheme, url, application, env, hosts);
   const open = async (): Promise<Registry> => {
     if (all.type === "all") await loadRuleParser();
     return await backend.open(runtime);
@@ -200,9 +227,9 @@ function fromUrl(
   return { ...configured(registry, all), loopback, scheme, servers };
 }
 
-function openable(scheme: string, url: string, application: string, env: Environment): Backend {
+function openable(scheme: string, url: string, application: string, env: Environment, hosts: boolean): Backend {
   try {
-    return (backends[scheme] as (typeof backends)[string])(url, application, env);
+    return (backends[scheme] as (typeof backends)[string])(url, application, env, hosts);
   } catch (error) {
     throw withOwnSuggestion(error, url);
   }

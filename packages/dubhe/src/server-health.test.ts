@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRuntime, WatchedCell } from "@dubhe/concurrency";
-import { type ApplicationRegistration, type RegistrationState, ServiceDiscoveryRegistry } from "@dubhe/discovery";
+import {
+  type ApplicationRegistration,
+  type RegistrationState,
+  type Registry,
+  type RegistryHealth,
+  ServiceDiscoveryRegistry,
+} from "@dubhe/discovery";
 import {
   Code,
   createRpcEnvironment,
@@ -25,6 +31,11 @@ function serverOfApp(options: ServerOptions = {}) {
   const clock = new VirtualClock();
   const runtime = createRuntime({ clock });
   const state = new WatchedCell<RegistrationState>(runtime, "pending");
+  const confirmedIn = new WatchedCell<readonly string[]>(runtime, []);
+  const hanging = {
+    id: "hanging",
+    health: new WatchedCell<RegistryHealth>(runtime, { state: "connecting", since: 0 }),
+  };
   const announced: string[] = [];
   const atWithdrawal: unknown[] = [];
   const discovery = Object.create(ServiceDiscoveryRegistry.prototype, {
@@ -34,6 +45,7 @@ function serverOfApp(options: ServerOptions = {}) {
         announced.push(...services.map(({ name }) => name));
         return {
           state,
+          confirmedIn,
           revision: "1",
           problems: () => [],
           update: ({ services: later = [] }) => void announced.push(...later.map(({ name }) => name)),
@@ -50,12 +62,13 @@ function serverOfApp(options: ServerOptions = {}) {
     {
       application: "shop",
       discovery,
+      registries: [hanging as unknown as Registry],
       loopback: true,
       env: {},
       closed: () => undefined,
     },
   );
-  return { server, clock, state, announced, atWithdrawal };
+  return { server, clock, state, confirmedIn, announced, atWithdrawal };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -84,10 +97,53 @@ test("it serves once it is registered, and says that it leaves before it is with
   // Consumers still call while the withdrawal travels.
   await clock.advance(1_499);
   assert.equal((await health.check({ service: echo })).status, Status.NOT_SERVING);
-  await clock.advance(1);
+  await clock.advance(501);
   for (const watch of watches) await assert.rejects(watch.next(), { code: Code.Unavailable, source: "peer" });
   await closed;
   assert.deepEqual(announced, [echo]);
+});
+
+test("closed while one registry has confirmed and another hangs: who has heard of it may still call", async (t) => {
+  leakCheck(t);
+  const { server, clock, confirmedIn, announced, atWithdrawal } = serverOfApp();
+  server.add(EchoService, echoHandlers());
+  const started = server.start();
+  while (announced.length === 0) await turn();
+  await using client = createClient(EchoService, `tri://${server.address}`);
+  confirmedIn.set(["quick"]);
+  await clock.advance(1_000);
+  assert.equal(server.state, "starting");
+  const closed = server.close({ graceMs: 0 });
+  await assert.rejects(started, /closed while it started/);
+  while (atWithdrawal.length === 0) await turn();
+  await clock.advance(1_499);
+  assert.equal((await client.unary({ text: "late" })).text, "late");
+  // Who still calls has not heard of it.
+  await clock.advance(500);
+  assert.equal((await client.unary({ text: "later" })).text, "later");
+  await clock.advance(501);
+  await closed;
+});
+
+test("a caller who never hears of it does not keep a server that leaves for more than 5 s", async (t) => {
+  leakCheck(t);
+  const { server, clock, state, announced } = serverOfApp();
+  server.add(EchoService, echoHandlers());
+  state.set("confirmed");
+  await server.start();
+  assert.deepEqual(announced, [echo]);
+  await using client = createClient(EchoService, `tri://${server.address}`);
+  let isClosed = false;
+  const closed = server.close({ graceMs: 0 }).then(() => {
+    isClosed = true;
+  });
+  for (let ms = 0; ms < 4_800; ms += 400) {
+    assert.equal((await client.unary({ text: "again" })).text, "again");
+    await clock.advance(400);
+  }
+  assert.equal(isClosed, false);
+  await clock.advance(200);
+  await closed;
 });
 
 test("health and reflection are not the user's services", async (t) => {

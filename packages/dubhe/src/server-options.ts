@@ -36,8 +36,9 @@ export interface ServerOptions extends RpcServerOptions {
   readonly tls?: ServerTls;
   readonly http2?: ConnectionOptions & Pick<ListenerOptions, "maxConnections" | "maxHandshakes">;
   /**
-   * `confirmed` (default): `start` resolves when every registry has confirmed, and rejects after 10 s without, having
-   * taken everything back. `background`: `start` resolves when the port is open, and registration goes on by itself.
+   * `confirmed` (default): `start` resolves when every registry has confirmed; of several, when one has and the others are down
+   * or take 3 s longer, which is reported as a warning, and registering goes on. It rejects after 10 s without any, having taken
+   * everything back. `background`: `start` resolves when the port is open, and registering goes on by itself.
    */
   readonly registration?: "confirmed" | "background";
   /** Share of the calls relative to other instances, 0 to 10 000. Default 100. */

@@ -1,6 +1,7 @@
 import {
   type ApplicationRegistration,
   MetadataKey,
+  type Registry,
   type ServiceDiscoveryRegistry,
   type ServiceInfoInit,
 } from "@dubhe/discovery";
@@ -23,17 +24,21 @@ import { metadataService, metadataServiceV1 } from "./metadata/metadata-service.
 import { MetadataServiceV1, metadataServiceV1Version } from "./metadata/metadata-service-v1.js";
 import { listenAsAsked } from "./server-listen.js";
 import { checkServerOptions, checkServiceOptions, type ServerOptions, type ServiceOptions } from "./server-options.js";
+import { registered } from "./server-registration.js";
 import { checkServerTls, ServerCertificates, type ServerTls } from "./server-tls.js";
 
-const registrationTimeoutMs = 10_000;
-/** A push reaches consumers 0.5 s after deregistration; until then they go on calling. */
+/** A push reaches consumers 0.5 s after deregistration; until then they go on calling. dubbo-java by interface may take 2 s. */
 const leaveMs = 1_500;
+const quietMs = 500;
+const maxLeaveMs = 5_000;
 const defaultGraceMs = 10_000;
 
 /** What a server has from its App; absent for one without. */
 export interface ServerHome {
   readonly application: string;
   readonly discovery: ServiceDiscoveryRegistry;
+  /** In which it registers. */
+  readonly registries: readonly Registry[];
   readonly loopback: boolean;
   readonly metadataType?: MetadataType | undefined;
   readonly environment?: string | undefined;
@@ -139,8 +144,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Leaves gracefully: says NOT_SERVING, deregisters, goes on serving for 1.5 s, says GOAWAY, lets calls finish for `graceMs` (default
-   * 10 000), closes the port. Idempotent; always resolves.
+   * Leaves gracefully: says NOT_SERVING, deregisters, goes on serving for 1.5 s and until no call has come for 0.5 s (5 s at the most),
+   * says GOAWAY, lets calls finish for `graceMs` (default 10 000), closes the port. Idempotent; always resolves.
    */
   close(options: { readonly graceMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#close(options.graceMs ?? defaultGraceMs);
@@ -246,28 +251,24 @@ export class Server implements AsyncDisposable {
     });
     this.#registration = registration;
     if (this.#options.registration === "background" || this.#services.size === 0) return;
-    const late = new AbortController();
-    const stop = (): void => late.abort();
-    this.#stopStart.signal.addEventListener("abort", stop, { once: true });
-    const timer = this.#env.runtime.clock.setTimeout(stop, registrationTimeoutMs, { ref: true });
+    const { runtime } = this.#env;
+    const who = `${home.application} at ${this.address}`;
+    let missing: readonly string[];
     try {
-      await registration.state.until((state) => state === "confirmed", late.signal);
+      missing = await registered(runtime, registration, home.registries, this.#stopStart.signal);
     } catch (error) {
-      if (this.#stopStart.signal.aborted) throw error;
-      const why = registration.problems().join("; ");
-      throw new Error(
-        `${home.application} at ${this.address} is not registered after ${registrationTimeoutMs / 1000} s: ${why}`,
-        { cause: error },
-      );
-    } finally {
-      timer.cancel();
-      this.#stopStart.signal.removeEventListener("abort", stop);
+      throw this.#stopStart.signal.aborted ? error : new Error(`${who} ${(error as Error).message}`, { cause: error });
     }
+    if (missing.length === 0) return;
+    const where = registration.confirmedIn.value.join(", ");
+    const told = new Error(`${who} is registered in ${where}, and not yet everywhere: ${missing.join("; ")}`);
+    runtime.report(told, "registering goes on in the background");
   }
 
   async #close(graceMs: number): Promise<void> {
-    // In the background one registry may have confirmed though another one has not.
-    const isKnown = this.#state === "started" && this.#registration !== undefined && this.#services.size > 0;
+    // One registry may have confirmed though another one has not.
+    const registered = this.#state === "started" || (this.#registration?.confirmedIn.value.length ?? 0) > 0;
+    const isKnown = registered && this.#registration !== undefined && this.#services.size > 0;
     this.#state = "closing";
     this.health.shutDown();
     this.#stopStart.abort();
@@ -275,10 +276,19 @@ export class Server implements AsyncDisposable {
     await this.#starting?.catch(() => {});
     this.#certificates?.close();
     await this.#registration?.[Symbol.asyncDispose]();
-    if (isKnown) await this.#pause(leaveMs);
+    if (isKnown) await this.#serveOn();
     await this.#rpc.close({ graceMs });
     this.#state = "closed";
     this.#home?.closed(this);
+  }
+
+  async #serveOn(): Promise<void> {
+    await this.#pause(leaveMs - quietMs);
+    for (let left = maxLeaveMs - leaveMs + quietMs; left > 0; left -= quietMs) {
+      const before = this.#rpc.counters.callsStarted;
+      await this.#pause(quietMs);
+      if (this.#rpc.counters.callsStarted === before) return;
+    }
   }
 
   #pause(ms: number): Promise<void> {

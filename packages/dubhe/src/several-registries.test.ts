@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { createRuntime } from "@dubhe/concurrency";
 import { type Instance, MemoryRegistryServer, MetadataKey, memoryRegistry } from "@dubhe/discovery";
@@ -125,6 +126,28 @@ test("applications that nobody mapped are looked in where the consumer says so",
   const consumer = consume(t, `${other}?subscribed-services=shop`);
   assert.deepEqual(await answers(consumer, ["a"], 2), { a: 2 });
   await assert.rejects(Promise.resolve(consume(t, other!).client(EchoService).unary({})), /no application is mapped/);
+});
+
+test("a registry that is down at the start keeps neither a server from starting nor a consumer from calling", async (t) => {
+  leakCheck(t);
+  const [up] = newRegistries(1);
+  for (const down of ["zookeeper://127.0.0.1:1", "etcd://127.0.0.1:1", "nacos://127.0.0.1:1?grpc-port=1"]) {
+    const warned = once(process, "warning");
+    const began = performance.now();
+    const { app } = await provide(t, down, [down, up!]);
+    const took = performance.now() - began;
+    assert.ok(took < 2_500, `${took} ms`);
+    const [warning] = (await warned) as [Error];
+    assert.match(
+      warning.message,
+      /^registering goes on in the background: .*shop at 127\.0\.0\.1:\d+ is registered in memory:several-\d+-0, and not yet everywhere: .*ECONNREFUSED/,
+    );
+    const [server] = app.inspect().servers as { state: string; problems: readonly string[] }[];
+    assert.equal(server?.state, "started");
+    assert.match(String(server?.problems), /mapping of .*ECONNREFUSED/);
+    assert.equal((await answers(consume(t, [down, up!]), [down], 1))[down], 1);
+    await app.close({ graceMs: 0 });
+  }
 });
 
 test("the consumer's zone comes first, and again when it has somebody again", async (t) => {

@@ -6,4 +6,5 @@ export { type AdvertisedAddress, type AdvertiseInput, advertisedAddress } from "
 export { providerTarget } from "./app-tls.js";
 export { ClientTlsSources, type TlsOptions } from "./client-tls.js";
 export { MetadataClient } from "./metadata/metadata-fetcher.js";
+export { parseMigrationRule } from "./migration-rule.js";
 export { type ConfiguredRegistry, configureRegistries, type RegistryServer } from "./registry-config.js";

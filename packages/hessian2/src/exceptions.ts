@@ -1,5 +1,8 @@
 import { JavaList, JavaObject } from "./java-types.js";
 
+/** As many as the JVM keeps; references make more of few bytes. */
+const maxFrames = 1_024;
+
 /** A Java Throwable that was read. */
 export interface JavaExceptionInfo {
   readonly className: string;
@@ -30,9 +33,9 @@ function read(value: unknown, depth: number): JavaExceptionInfo | undefined {
     className,
     message: text(fields["detailMessage"]),
     ...(cause && { cause }),
-    stackTrace: Array.isArray(frames) ? frames.map(frame) : [],
+    stackTrace: Array.isArray(frames) ? frames.slice(0, maxFrames).map(frame) : [],
   };
 }
 
-/** What is known of a Throwable; undefined for any other value. At most 32 causes are followed. */
+/** What is known of a Throwable; undefined for any other value. At most 32 causes are followed, and 1 024 frames of each. */
 export const exceptionOf = (value: unknown): JavaExceptionInfo | undefined => read(value, 0);

@@ -135,4 +135,10 @@ function parse(text: string, depth: number): ParsedType {
   return { kind: "class", name };
 }
 
-export const parseType = (type: JavaType): ParsedType => parse(type, 0);
+/** No name in a program is as long; a peer's text may be, and is looked through many times. */
+const maxTypeLength = 4_096;
+
+export function parseType(type: JavaType): ParsedType {
+  if (type.length > maxTypeLength) throw new HessianError(`a type of ${type.length} characters`);
+  return parse(type, 0);
+}

@@ -1,3 +1,5 @@
+import { HessianError } from "./hessian-error.js";
+
 /** A Java `int`, whatever the number would be written as otherwise. */
 export class JavaInt {
   readonly value: number;
@@ -83,5 +85,13 @@ export function javaObject(className: string, fields: Readonly<Record<string, un
 
 export const javaEnum = (className: string, name: string): JavaObject => javaObject(className, { name });
 
-/** @param text - decimal, as `new BigDecimal(text)` takes it. */
-export const javaBigDecimal = (text: string): JavaObject => javaObject("java.math.BigDecimal", { value: text });
+/**
+ * @param text - decimal, as `new BigDecimal(text)` takes it.
+ * @throws HessianError when it is not: Java would fail on it while it reads, and tell nobody why.
+ */
+export function javaBigDecimal(text: string): JavaObject {
+  if (!/^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,10})?$/.test(text)) {
+    throw new HessianError(`${JSON.stringify(text.slice(0, 40))} is no BigDecimal`);
+  }
+  return javaObject("java.math.BigDecimal", { value: text });
+}

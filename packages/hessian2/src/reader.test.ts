@@ -160,6 +160,9 @@ test("characters above U+FFFF, in Java's six bytes and in UTF-8's four", () => {
   assert.equal(read("02 eda0bd edb880"), "😀");
   assert.equal(read("02 f09f9880"), "😀");
   assert.equal(read("01 eda0bd"), "\ud83d");
+  // Chunks of a writer that does split pairs, and Java's modified UTF-8 of a NUL.
+  assert.equal(read("52 0001 eda0bd 01 edb880"), "😀");
+  assert.equal(read("03 61 c080 62"), "a\0b");
 });
 
 test("a date beyond JavaScript's is invalid, and the rest is read", () => {
@@ -202,7 +205,7 @@ const hostile: readonly (readonly [what: string, bytes: Buffer, message: RegExp]
       hex("43015890"),
       Buffer.alloc(2_000_000, 0x60),
     ]),
-    /more than 1000000 lists, maps and objects/,
+    /more than 1000000 lists, maps, objects and classes/,
   ],
   ["200 000 empty chunks", Buffer.from("520000".repeat(200_000), "hex"), /bytes end/],
   ["200 000 definitions", Buffer.from("43015890".repeat(200_000), "hex"), /bytes end/],

@@ -7,7 +7,7 @@ export interface ReadOptions {
   readonly typed?: boolean;
   /** Nesting. Default 256. */
   readonly maxDepth?: number;
-  /** Lists, maps and objects in one input. Default 1 000 000: an empty one is a byte on the wire and a hundred in memory. */
+  /** Lists, maps, objects and classes in one input. Default 1 000 000: an empty one is a byte on the wire, a hundred in memory. */
   readonly maxObjects?: number;
 }
 
@@ -269,15 +269,20 @@ export class HessianReader {
       const fields: string[] = [];
       for (let i = 0; i < count; i++) fields.push(this.#string(this.#u8()));
       this.#classes.push({ name, fields });
+      this.#countObject();
       code = this.#u8();
       if (code !== 0x43) return this.#value(code);
     }
   }
 
-  #remember<T>(value: T): T {
+  #countObject(): void {
     if (++this.#objects > this.#maxObjects) {
-      throw new HessianError(`more than ${this.#maxObjects} lists, maps and objects`);
+      throw new HessianError(`more than ${this.#maxObjects} lists, maps, objects and classes`);
     }
+  }
+
+  #remember<T>(value: T): T {
+    this.#countObject();
     this.#refs.push(value);
     return value;
   }

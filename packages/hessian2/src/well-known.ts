@@ -1,5 +1,5 @@
 import { HessianError } from "./hessian-error.js";
-import { JavaList, JavaLong, type JavaObject, javaObject } from "./java-types.js";
+import { JavaDouble, JavaInt, JavaList, JavaLong, type JavaObject, javaObject } from "./java-types.js";
 
 /** As its serialised form has it: sign, and 32-bit words from the most significant on. */
 export function javaBigInteger(value: bigint): JavaObject {
@@ -11,30 +11,52 @@ export function javaBigInteger(value: bigint): JavaObject {
   });
 }
 
-const isIntegers = (value: unknown): value is number[] => Array.isArray(value) && value.every(Number.isInteger);
+/** What one conversion remembers: many BigIntegers may refer to one magnitude, which is converted once. */
+export type Magnitudes = Map<readonly unknown[], readonly [positive: bigint, negative: bigint]>;
 
-function readBigInteger({ fields }: JavaObject): bigint {
+/** Ten million decimal digits; V8's own limit is thirty times that. */
+const maxWords = 1_000_000;
+const isWords = (value: readonly unknown[]): value is readonly number[] =>
+  value.length <= maxWords && value.every(Number.isInteger);
+
+function magnitudeOf(words: readonly unknown[], known: Magnitudes): readonly [bigint, bigint] {
+  const both = known.get(words);
+  if (both !== undefined) return both;
+  if (!isWords(words)) throw new HessianError("a BigInteger whose magnitude is none");
+  // Hexadecimal: its conversion takes linear time.
+  const digits = words.map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
+  const positive = BigInt(`0x${digits || "0"}`);
+  const made = [positive, -positive] as const;
+  known.set(words, made);
+  return made;
+}
+
+function readBigInteger({ fields }: JavaObject, known: Magnitudes): bigint {
   const { value, signum } = fields;
   if (typeof value === "string" && /^-?\d{1,10000}$/.test(value)) return BigInt(value);
   const mag = fields["mag"] instanceof JavaList ? fields["mag"].items : fields["mag"];
-  // The base conversion is cheap: each word is shifted once, hence hexadecimal.
-  if (isIntegers(mag)) {
-    const digits = mag.map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
-    const magnitude = BigInt(`0x${digits || "0"}`);
-    return signum === -1 ? -magnitude : magnitude;
-  }
+  if (Array.isArray(mag)) return magnitudeOf(mag, known)[signum === -1 ? 1 : 0];
   throw new HessianError("a BigInteger without value or magnitude");
 }
 
-const two = (value: unknown) => String(value).padStart(2, "0");
-const numberOf = (value: unknown): number =>
-  typeof value === "number" ? value : value instanceof JavaLong ? Number(value.value) : Number.NaN;
+/** Scalars only: a list as text would take as long as its references let it grow. */
+function numberOf({ className, fields }: JavaObject, ...names: readonly string[]): number {
+  for (const name of names) {
+    const value = fields[name];
+    if (typeof value === "number") return value;
+    if (value instanceof JavaLong) return Number(value.value);
+    if (typeof value === "bigint") return Number(value);
+  }
+  throw new HessianError(`${className} without ${names[0]}`);
+}
 
-function dateText({ fields }: JavaObject): string {
-  const year = numberOf(fields["year"]);
-  const text = String(Math.abs(year)).padStart(4, "0");
+const padded = (value: number, digits: number) => String(value).padStart(digits, "0");
+const two = (object: JavaObject, field: string) => padded(numberOf(object, field), 2);
+
+function dateText(object: JavaObject): string {
+  const year = numberOf(object, "year");
   const sign = year < 0 ? "-" : year > 9999 ? "+" : "";
-  return `${sign}${text}-${two(fields["month"])}-${two(fields["day"])}`;
+  return `${sign}${padded(Math.abs(year), 4)}-${two(object, "month")}-${two(object, "day")}`;
 }
 
 /** In groups of three digits, as Java prints them. */
@@ -45,41 +67,43 @@ const nanoText = (nano: number) =>
         .padStart(9, "0")
         .replace(/(?:000)+$/, "")}`;
 
-const timeText = ({ fields }: JavaObject): string =>
-  `${two(fields["hour"])}:${two(fields["minute"])}:${two(fields["second"])}${nanoText(numberOf(fields["nano"] ?? fields["nanos"]))}`;
+const timeText = (object: JavaObject): string =>
+  `${two(object, "hour")}:${two(object, "minute")}:${two(object, "second")}${nanoText(numberOf(object, "nano", "nanos"))}`;
 
-function offsetText({ fields }: JavaObject): string {
-  const seconds = numberOf(fields["seconds"]);
+function offsetText(object: JavaObject): string {
+  const seconds = numberOf(object, "seconds");
   if (seconds === 0) return "Z";
   const rest = Math.abs(seconds);
-  const tail = rest % 60 === 0 ? "" : `:${two(rest % 60)}`;
-  return `${seconds < 0 ? "-" : "+"}${two(Math.floor(rest / 3600))}:${two(Math.floor(rest / 60) % 60)}${tail}`;
+  const tail = rest % 60 === 0 ? "" : `:${padded(rest % 60, 2)}`;
+  return `${seconds < 0 ? "-" : "+"}${padded(Math.floor(rest / 3600), 2)}:${padded(Math.floor(rest / 60) % 60, 2)}${tail}`;
 }
 
-function instantText({ fields }: JavaObject): string {
-  const seconds = numberOf(fields["seconds"]);
+function instantText(object: JavaObject): string {
+  const seconds = numberOf(object, "seconds");
   // oxlint-disable-next-line no-restricted-globals -- Date is a value here, not the time.
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime())) throw new HessianError(`an Instant of ${seconds} s`);
-  return `${date.toISOString().slice(0, -".000Z".length)}${nanoText(numberOf(fields["nanos"]))}Z`;
+  return `${date.toISOString().slice(0, -".000Z".length)}${nanoText(numberOf(object, "nanos"))}Z`;
 }
 
-const bitsOf = (value: unknown): bigint =>
-  value instanceof JavaLong ? value.value : typeof value === "bigint" ? value : BigInt(numberOf(value));
+function bitsOf({ className, fields }: JavaObject, field: string): bigint {
+  const value = fields[field];
+  if (value instanceof JavaLong) return BigInt.asUintN(64, value.value);
+  if (typeof value === "bigint" || Number.isInteger(value)) return BigInt.asUintN(64, BigInt(value as bigint | number));
+  throw new HessianError(`${className} without ${field}`);
+}
 
-function uuidText({ fields }: JavaObject): string {
-  if (typeof fields["value"] === "string") return fields["value"];
-  const bits =
-    (BigInt.asUintN(64, bitsOf(fields["mostSigBits"])) << 64n) | BigInt.asUintN(64, bitsOf(fields["leastSigBits"]));
-  return bits
+function uuidText(object: JavaObject): string {
+  if (typeof object.fields["value"] === "string") return object.fields["value"];
+  return ((bitsOf(object, "mostSigBits") << 64n) | bitsOf(object, "leastSigBits"))
     .toString(16)
     .padStart(32, "0")
     .replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, "$1-$2-$3-$4-$5");
 }
 
-function durationText({ fields }: JavaObject): string {
-  const seconds = numberOf(fields["seconds"]);
-  const nanos = numberOf(fields["nanos"]);
+function durationText(object: JavaObject): string {
+  const seconds = numberOf(object, "seconds");
+  const nanos = numberOf(object, "nanos");
   // The nanoseconds are added: -1.5 s is -2 s and half a billion of them.
   const negative = seconds < 0 && nanos > 0;
   const whole = negative ? seconds + 1 : seconds;
@@ -97,7 +121,7 @@ function durationText({ fields }: JavaObject): string {
   return `PT${long}${negative && rest === 0 ? "-0" : rest}${fraction === "" ? "" : `.${fraction}`}S`;
 }
 
-type Read = (object: JavaObject) => unknown;
+type Read = (object: JavaObject, magnitudes: Magnitudes) => unknown;
 
 /** A field that is an object of a certain handle class, as text. */
 function part(object: JavaObject, field: string, read: (object: JavaObject) => string): string {
@@ -109,6 +133,17 @@ function part(object: JavaObject, field: string, read: (object: JavaObject) => s
 const dateTimeText = (object: JavaObject): string =>
   `${part(object, "date", dateText)}T${part(object, "time", timeText)}`;
 
+/** A field that is text, a number, a Date or null. */
+const scalar =
+  (field: string): Read =>
+  ({ className, fields }) => {
+    const value = fields[field];
+    if (value instanceof JavaInt || value instanceof JavaDouble) return value.value;
+    // oxlint-disable-next-line no-restricted-globals -- Date is a value here, not the time.
+    if (value === null || value instanceof Date || typeof value === "string" || typeof value === "number") return value;
+    throw new HessianError(`${className} without ${field}`);
+  };
+
 /** java.time travels as handles of hessian-lite; the text is ISO 8601 and what Java parses again. */
 const java8: Readonly<Record<string, Read>> = {
   LocalDateHandle: dateText,
@@ -117,7 +152,7 @@ const java8: Readonly<Record<string, Read>> = {
   InstantHandle: instantText,
   DurationHandle: durationText,
   ZoneOffsetHandle: offsetText,
-  ZoneIdHandle: ({ fields }) => fields["zoneId"],
+  ZoneIdHandle: scalar("zoneId"),
   OffsetDateTimeHandle: (object) => `${part(object, "dateTime", dateTimeText)}${part(object, "offset", offsetText)}`,
   OffsetTimeHandle: (object) => `${part(object, "localTime", timeText)}${part(object, "zoneOffset", offsetText)}`,
   ZonedDateTimeHandle: (object) => {
@@ -125,12 +160,12 @@ const java8: Readonly<Record<string, Read>> = {
     const suffix = typeof zone === "string" ? `[${zone}]` : "";
     return `${part(object, "dateTime", dateTimeText)}${part(object, "offset", offsetText)}${suffix}`;
   },
-  YearHandle: ({ fields }) => fields["year"],
-  YearMonthHandle: ({ fields }) => `${String(fields["year"]).padStart(4, "0")}-${two(fields["month"])}`,
-  MonthDayHandle: ({ fields }) => `--${two(fields["month"])}-${two(fields["day"])}`,
+  YearHandle: (object) => numberOf(object, "year"),
+  YearMonthHandle: (object) => `${padded(numberOf(object, "year"), 4)}-${two(object, "month")}`,
+  MonthDayHandle: (object) => `--${two(object, "month")}-${two(object, "day")}`,
 };
 
-const itsValue: Read = ({ fields }) => fields["value"];
+const itsValue = scalar("value");
 
 const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
   ["java.math.BigInteger", readBigInteger],

@@ -149,9 +149,9 @@ export class HessianWriter {
     // biome-ignore format: one line each
     // oxlint-disable-next-line no-restricted-globals -- Date is a value here, not the time.
     if (value instanceof Date) return this.#date(value.getTime(), type, value);
-    if (ArrayBuffer.isView(value)) {
+    if (value instanceof Uint8Array) {
       this.#expect(value, type, "bytes", "class");
-      return writeBytes(sink, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+      return writeBytes(sink, value);
     }
     const seen = this.#seen.get(value);
     if (seen !== undefined) {

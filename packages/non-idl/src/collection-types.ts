@@ -1,6 +1,6 @@
 import { JavaList, JavaMap, javaList, javaMap } from "@dubhe/hessian2";
 import { spend } from "./conversion-budget.js";
-import { describeValue, type Issue } from "./issues.js";
+import { describeValue, type Issue, report } from "./issues.js";
 import { type AnyJavaType, JavaType } from "./java-type.js";
 
 /** Elements of Java's arrays that have a name of their own in Hessian, and in `Class.getName()`. */
@@ -46,7 +46,7 @@ export class ListType extends JavaType<readonly unknown[], unknown[]> {
 
   parse(value: unknown, path: readonly PropertyKey[], issues: Issue[]): unknown {
     if (!Array.isArray(value)) {
-      issues.push({ path, message: `expected a list, got ${describeValue(value)}` });
+      report(issues, path, `expected a list, got ${describeValue(value)}`);
       return undefined;
     }
     return value.map((item, i) => this.#element.parse(item, [...path, i], issues));
@@ -87,7 +87,7 @@ export class SetType extends JavaType<ReadonlySet<unknown>, Set<unknown>> {
 
   parse(value: unknown, path: readonly PropertyKey[], issues: Issue[]): unknown {
     if (!(value instanceof Set)) {
-      issues.push({ path, message: `expected a Set, got ${describeValue(value)}` });
+      report(issues, path, `expected a Set, got ${describeValue(value)}`);
       return undefined;
     }
     let i = 0;
@@ -144,7 +144,7 @@ export class MapType extends JavaType<unknown, unknown> {
     const entries = this.#entriesOf(value);
     if (entries === undefined) {
       const what = this.#keys === "text" ? "an object" : "a Map";
-      issues.push({ path, message: `expected ${what}, got ${describeValue(value)}` });
+      report(issues, path, `expected ${what}, got ${describeValue(value)}`);
       return undefined;
     }
     return this.#made(
@@ -172,7 +172,12 @@ export class MapType extends JavaType<unknown, unknown> {
     const map = value instanceof JavaMap ? value.entries : value;
     if (!(map instanceof Map)) return map;
     spend(map.size);
-    return this.#made([...map].map(([key, item]) => [this.#key.fromJava(key), this.#value.fromJava(item)]));
+    const entries = [...map].map(([key, item]): [unknown, unknown] => [
+      this.#key.fromJava(key),
+      this.#value.fromJava(item),
+    ]);
+    // As a property's name anything would be text.
+    return entries.every(([key]) => typeof key === "string") ? this.#made(entries) : new Map(entries);
   }
 
   toJson(value: unknown): unknown {

@@ -1,4 +1,4 @@
-import type { DescribedRoute, DescribedService, HandlerContext } from "@dubhe/rpc";
+import { Code, type DescribedRoute, type DescribedService, type HandlerContext, RpcError } from "@dubhe/rpc";
 import { genericRoutes } from "./generic-routes.js";
 import type { MethodSpecs, ServiceClient, ServiceHandlers } from "./method-spec.js";
 import { overloadedRoute } from "./overloads.js";
@@ -64,17 +64,27 @@ function routesOf(
   methods: readonly ServiceMethod[],
   impl: Readonly<Record<string, unknown>>,
 ): DescribedRoute[] {
-  const bound = methods.flatMap((method): BoundMethod[] => {
-    const { localName } = method.info;
-    const handler = impl[localName];
-    if (handler === undefined) return [];
-    if (typeof handler !== "function") throw new TypeError(`${service}: the handler of ${localName} is not a function`);
-    return [{ ...method, call: (args, context) => handler.call(impl, ...args, context) }];
-  });
-  const routes = [...byName(bound).values()].map((group) =>
+  const groups: BoundMethod[][] = [];
+  for (const group of byName(methods).values()) {
+    const handled = group.filter(({ info }) => impl[info.localName] !== undefined);
+    // An overload without a handler stays, lest another one answers for it.
+    if (handled.length > 0) groups.push(group.map((method) => bind(service, method, impl)));
+  }
+  const routes = groups.map((group) =>
     group.length === 1 ? plainRoute(group[0] as BoundMethod) : overloadedRoute(group),
   );
-  return [...routes, ...genericRoutes(service, bound)];
+  return [...routes, ...genericRoutes(service, groups.flat())];
+}
+
+function bind(service: string, method: ServiceMethod, impl: Readonly<Record<string, unknown>>): BoundMethod {
+  const { localName, name } = method.info;
+  const handler = impl[localName];
+  if (handler === undefined) {
+    const text = `${service} does not implement ${name}(${method.argTypes.join(", ")})`;
+    return { ...method, call: () => Promise.reject(new RpcError(text, Code.Unimplemented)) };
+  }
+  if (typeof handler !== "function") throw new TypeError(`${service}: the handler of ${localName} is not a function`);
+  return { ...method, call: (args, context) => handler.call(impl, ...args, context) };
 }
 
 function plainRoute(bound: BoundMethod): DescribedRoute {

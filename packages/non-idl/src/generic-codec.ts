@@ -1,16 +1,8 @@
 import { encodeValue, javaBigInteger, javaList, toPlain } from "@dubhe/hessian2";
-import {
-  Code,
-  type MessageCodec,
-  messageCodec,
-  RpcError,
-  TripleRequestWrapperSchema,
-  type TripleResponseWrapper,
-  TripleResponseWrapperSchema,
-} from "@dubhe/rpc";
+import { Code, type MessageCodec, messageCodec, RpcError, TripleRequestWrapperSchema } from "@dubhe/rpc";
 import { JavaException, readException, writeException } from "./java-exception.js";
 import { NaturalType } from "./natural-type.js";
-import { decodeHessian, decodeWrapper, encodeAs, encodeResult } from "./wrapper-codec.js";
+import { decodeHessian, decodeResult, decodeWrapper, encodeAs, encodeResult } from "./wrapper-codec.js";
 
 /** Of `Object $invoke(String method, String[] parameterTypes, Object[] args)`, as `Class.getName()` has them. */
 const argTypes = ["java.lang.String", "[Ljava.lang.String;", "[Ljava.lang.Object;"];
@@ -24,14 +16,14 @@ export interface GenericCall {
 }
 
 const requests = messageCodec(TripleRequestWrapperSchema);
-const responses = messageCodec(TripleResponseWrapperSchema);
 
 export const genericRequest: MessageCodec = {
   encode(message): Uint8Array {
     const { method, types, args } = message as GenericCall;
+    const made = new Map<object, unknown>();
     const list = javaList(
       "[object",
-      args.map((arg) => withBigIntegers(arg, 0)),
+      args.map((arg) => withBigIntegers(arg, made)),
     );
     return requests.encode({
       serializeType: "hessian2",
@@ -55,17 +47,28 @@ export const genericRequest: MessageCodec = {
 
 const java = new NaturalType();
 const maxLong = 2n ** 63n;
-const maxDepth = 100;
 
-/** What no long can hold is a BigInteger, also within lists and objects. */
-function withBigIntegers(value: unknown, depth: number): unknown {
+/** Deeper is too deep for the writer as well, which says so. */
+const maxDepth = 1_000;
+
+/** What no long can hold is a BigInteger, also within lists and objects. `made`: one of what was one, also in a circle. */
+function withBigIntegers(value: unknown, made: Map<object, unknown>, depth = 0): unknown {
   if (typeof value === "bigint") return value >= -maxLong && value < maxLong ? value : javaBigInteger(value);
-  // Too deep for the writer as well, which says so.
   if (typeof value !== "object" || value === null || depth > maxDepth) return value;
-  if (Array.isArray(value)) return value.map((item) => withBigIntegers(item, depth + 1));
-  if (value instanceof Map) return new Map([...value].map(([key, item]) => [key, withBigIntegers(item, depth + 1)]));
-  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
-  return new Map(Object.entries(value).map(([name, item]) => [name, withBigIntegers(item, depth + 1)]));
+  const known = made.get(value);
+  if (known !== undefined) return known;
+  if (Array.isArray(value)) {
+    const list: unknown[] = [];
+    made.set(value, list);
+    for (const item of value) list.push(withBigIntegers(item, made, depth + 1));
+    return list;
+  }
+  const isMap = value instanceof Map;
+  if (!isMap && Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const map = new Map<unknown, unknown>();
+  made.set(value, map);
+  for (const [key, item] of isMap ? value : Object.entries(value)) map.set(key, withBigIntegers(item, made, depth + 1));
+  return map;
 }
 
 /** Of a server, which has generalised the value; of a client, to which it is plain. */
@@ -77,10 +80,10 @@ export const genericResponse: MessageCodec = {
   },
 
   decode(bytes, owned, start, end): unknown {
-    const wrapper = responses.decode(bytes, owned, start, end) as TripleResponseWrapper;
-    const value = decodeHessian(wrapper.data, "the result of a generic call");
-    const exception = readException(value);
-    return exception === undefined ? toPlain(value) : specific(exception);
+    return decodeHessian(decodeResult(bytes, owned, start, end).data, "the result of a generic call", (value) => {
+      const exception = readException(value);
+      return exception === undefined ? toPlain(value) : specific(exception);
+    });
   },
 };
 
@@ -90,8 +93,8 @@ const genericException = "org.apache.dubbo.rpc.service.GenericException";
 export function generic(exception: JavaException): JavaException {
   const { className, message } = exception;
   return new JavaException(genericException, `${className}: ${message}`, {
+    // Not the exception as its cause: who calls so has none of its classes.
     fields: { exceptionClass: className, exceptionMessage: message },
-    cause: exception,
   });
 }
 

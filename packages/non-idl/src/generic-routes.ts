@@ -6,6 +6,7 @@ import {
   type MethodInfo,
   RpcError,
 } from "@dubhe/rpc";
+import { startConversion } from "./conversion-budget.js";
 import { type GenericCall, generic, genericRequest, genericResponse, noJson } from "./generic-codec.js";
 import { JavaException, thrownExceptions } from "./java-exception.js";
 import { NaturalType } from "./natural-type.js";
@@ -63,6 +64,7 @@ type Form = "maps" | "json";
 async function invoke(methods: readonly BoundMethod[], call: GenericCall, context: HandlerContext): Promise<unknown> {
   const form = formOf(context.requestHeaders.get("generic"));
   const { name, places, result, call: handler } = choose(methods, call);
+  startConversion();
   const values = call.args.map((arg, i) => argument(places[i], arg, form));
   const args = parsePlaces(places, values, name);
   let value: unknown;
@@ -101,11 +103,13 @@ function formOf(header: string | null): Form {
 
 function argument(place: Place | undefined, arg: unknown, form: Form): unknown {
   if (place === undefined) return arg;
-  if (form === "maps") return place.type.fromJava(arg);
-  if (typeof arg !== "string") return null;
+  if (form === "json" && typeof arg !== "string") return null;
   try {
-    return place.type.fromJson(JSON.parse(arg));
+    return form === "json" ? place.type.fromJson(JSON.parse(arg as string)) : place.type.fromJava(arg);
   } catch (error) {
-    throw new RpcError(`an argument is not JSON: ${(error as Error).message}`, Code.InvalidArgument);
+    if (error instanceof RpcError) throw error;
+    throw new RpcError(`an argument cannot be read: ${(error as Error).message}`, Code.InvalidArgument, {
+      cause: error,
+    });
   }
 }

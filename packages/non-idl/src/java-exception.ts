@@ -1,4 +1,4 @@
-import { exceptionOf, type JavaExceptionInfo, type JavaObject, javaException } from "@dubhe/hessian2";
+import { exceptionOf, type JavaExceptionInfo, JavaObject, javaException } from "@dubhe/hessian2";
 import { Code, codeName, RpcError, type ThrownMessage, type ThrownMessages } from "@dubhe/rpc";
 
 export interface JavaExceptionInit {
@@ -38,13 +38,18 @@ export function javaExceptionOf(error: unknown): JavaException | undefined {
 
 /** Of a hessian2 value that is a Throwable; undefined for any other. */
 export function readException(value: unknown): JavaException | undefined {
+  // An object of some class may have one of these fields, or two; java.lang.Throwable has them all.
+  if (!(value instanceof JavaObject) || !fieldsOfAll.every((name) => name in value.fields)) return undefined;
   const info = exceptionOf(value);
-  return info === undefined ? undefined : made(info, value as JavaObject);
+  return info === undefined ? undefined : made(info, value);
 }
 
 /** Frames kept: the first say where it happened, the others how Dubbo called it. */
 const maxFrames = 20;
-const ofThrowable = new Set(["detailMessage", "cause", "stackTrace", "suppressedExceptions"]);
+const fieldsOfAll = ["detailMessage", "cause", "stackTrace"];
+const ofThrowable = new Set([...fieldsOfAll, "suppressedExceptions"]);
+/** Causes of causes that are sent. */
+const maxCauses = 8;
 
 function made(info: JavaExceptionInfo, value: JavaObject | undefined): JavaException {
   const fields = Object.entries(value?.fields ?? {}).filter(([name]) => !ofThrowable.has(name));
@@ -56,8 +61,13 @@ function made(info: JavaExceptionInfo, value: JavaObject | undefined): JavaExcep
 }
 
 /** For the hessian2 writer. */
-export function writeException(exception: JavaException): unknown {
-  const thrown = javaException(exception.className, exception.message) as JavaObject;
+export function writeException(exception: JavaException, depth = 0): JavaObject {
+  const cause = exception.cause instanceof JavaException && depth < maxCauses ? exception.cause : undefined;
+  const thrown = javaException(
+    exception.className,
+    exception.message,
+    cause === undefined ? {} : { cause: writeException(cause, depth + 1) },
+  );
   Object.assign(thrown.fields, exception.fields);
   return thrown;
 }
@@ -72,13 +82,14 @@ const businessException = "3";
  */
 export const thrownExceptions: ThrownMessages = {
   read(response, headers): RpcError | undefined {
-    const at = headers.indexOf(exceptionHeader);
-    const header = at >= 0 && at % 2 === 0 ? headers[at + 1] : undefined;
     if (!(response instanceof JavaException)) return undefined;
+    const at = headers.findIndex((text, i) => i % 2 === 0 && text === exceptionHeader);
+    const header = at >= 0 ? headers[at + 1] : undefined;
     const code = header === undefined || header === businessException ? Code.Unknown : Number(header);
     const known = codeName(code) !== undefined && Number.isInteger(code) && code > 0 && code <= 16;
     const { className, message } = response;
-    return new RpcError(`${className}: ${message}`, known ? code : Code.Unknown, { source: "peer", cause: response });
+    const text = message === "" ? className : `${className}: ${message}`;
+    return new RpcError(text, known ? code : Code.Unknown, { source: "peer", cause: response });
   },
   write(error): ThrownMessage | undefined {
     return error instanceof JavaException

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { type Issue, parseWith } from "./issues.js";
+import { found, type Issue, parseWith } from "./issues.js";
 
 /**
  * What Java has in one place, and what stands for it in TypeScript: `In` is what may be given, `Out` what is got. It is a
@@ -101,7 +101,7 @@ class CheckedType<In, Mid, Out> extends JavaType<In, Out> {
   parse(value: unknown, path: readonly PropertyKey[], issues: Issue[]): unknown {
     const before = issues.length;
     const parsed = this.#type.parse(value, path, issues);
-    return issues.length > before ? undefined : parseWith(this.#schema, parsed, path, issues);
+    return found(issues, before) ? undefined : parseWith(this.#schema, parsed, path, issues);
   }
 
   toJava(value: unknown): unknown {

@@ -36,7 +36,7 @@ export class NaturalType extends JavaType<unknown> {
   }
 
   toJson(value: unknown): unknown {
-    return jsonOf(value, 0);
+    return jsonOf(value, { left: maxParts }, 0);
   }
 
   fromJson(value: unknown): unknown {
@@ -70,16 +70,19 @@ function isPlain(value: object): boolean {
 }
 
 const maxDepth = 100;
+/** JSON has no references: what a value names twice is there twice. */
+const maxParts = 1_000_000;
 
-function jsonOf(value: unknown, depth: number): unknown {
+function jsonOf(value: unknown, parts: { left: number }, depth: number): unknown {
   if (depth > maxDepth) throw new RangeError(`nested more than ${maxDepth} deep, or in a circle`);
+  if (--parts.left < 0) throw new RangeError(`a value of more than ${maxParts} parts`);
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (typeof value !== "object" || value === null) return value;
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
-  if (value instanceof JavaObject) return jsonOf(value.fields, depth + 1);
+  if (value instanceof JavaObject) return jsonOf(value.fields, parts, depth + 1);
   const map = value instanceof JavaMap ? value.entries : value;
-  if (Array.isArray(map) || map instanceof Set) return [...map].map((item) => jsonOf(item, depth + 1));
-  if (map instanceof Map) return jsonOf(Object.fromEntries(map), depth + 1);
+  if (Array.isArray(map) || map instanceof Set) return [...map].map((item) => jsonOf(item, parts, depth + 1));
+  if (map instanceof Map) return jsonOf(Object.fromEntries(map), parts, depth + 1);
   if (typeof (map as { toJSON?: unknown }).toJSON === "function") return map;
-  return Object.fromEntries(Object.entries(map).map(([name, item]) => [name, jsonOf(item, depth + 1)]));
+  return Object.fromEntries(Object.entries(map).map(([name, item]) => [name, jsonOf(item, parts, depth + 1)]));
 }

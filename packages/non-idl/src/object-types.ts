@@ -1,6 +1,6 @@
 import { JavaMap, JavaObject, javaEnum, javaObject } from "@dubhe/hessian2";
 import { spend } from "./conversion-budget.js";
-import { describeValue, type Issue } from "./issues.js";
+import { describeValue, type Issue, report } from "./issues.js";
 import { type AnyJavaType, JavaType } from "./java-type.js";
 
 /** The fields of a Java class that matter here. */
@@ -17,7 +17,7 @@ export class ObjectType<In, Out> extends JavaType<In, Out> {
 
   parse(value: unknown, path: readonly PropertyKey[], issues: Issue[]): unknown {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      issues.push({ path, message: `expected an object (${this.className}), got ${describeValue(value)}` });
+      report(issues, path, `expected an object (${this.className}), got ${describeValue(value)}`);
       return undefined;
     }
     return this.#each(value as Record<string, unknown>, (type, item, name) =>
@@ -78,7 +78,7 @@ export class EnumType<V extends string> extends JavaType<V> {
   parse(value: unknown, path: readonly PropertyKey[], issues: Issue[]): unknown {
     if (typeof value === "string" && this.#names.has(value)) return value;
     const got = typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : describeValue(value);
-    issues.push({ path, message: `expected one of ${[...this.#names].join(", ")}, got ${got}` });
+    report(issues, path, `expected one of ${[...this.#names].join(", ")}, got ${got}`);
     return undefined;
   }
 
@@ -115,7 +115,7 @@ export class LazyType<T> extends JavaType<T> {
   parse(value: unknown, path: readonly PropertyKey[], issues: Issue[]): unknown {
     // Circles and hostile depth end here; honest values are never so deep.
     if (value === circle || path.length > maxDepth) {
-      issues.push({ path: path.slice(0, 3), message: `nested more than ${maxDepth} deep, or in a circle` });
+      report(issues, path.slice(0, 3), `nested more than ${maxDepth} deep, or in a circle`);
       return undefined;
     }
     return this.#make().parse(value, path, issues);

@@ -1,13 +1,12 @@
 import { Code, type DescribedRoute, type MessageCodec, type MethodInfo, RpcError } from "@dubhe/rpc";
+import type { Issue } from "./issues.js";
 import type { BoundMethod } from "./service-method.js";
 import { decodeWrapper, readArguments } from "./wrapper-codec.js";
 
-/** What a request of several methods with one name is: one of them, with its arguments. */
-interface Chosen {
-  readonly method: BoundMethod;
-  readonly args: readonly unknown[];
-}
+/** Which of the methods the arguments are for. Interceptors see the arguments alone. */
+const chosen = new WeakMap<object, BoundMethod>();
 
+/** A result that does not tell by itself which method's it is. */
 class Answer {
   readonly method: BoundMethod;
   readonly result: unknown;
@@ -20,7 +19,7 @@ class Answer {
 
 /** Methods that Java tells apart by their parameter types, at one path. */
 export function overloadedRoute(group: readonly BoundMethod[]): DescribedRoute {
-  const first = (group[0] as BoundMethod).info;
+  const [{ info: first, result }] = group as [BoundMethod];
   const description = first.description as NonNullable<MethodInfo["description"]>;
   const method: MethodInfo = Object.freeze({
     ...first,
@@ -32,11 +31,14 @@ export function overloadedRoute(group: readonly BoundMethod[]): DescribedRoute {
       json: { request: jsonRequest(group), response: answerCodec(group, (info) => info.description?.json.response) },
     },
   });
+  const alike = group.every((other) => other.result?.type === result?.type);
   return {
     method,
-    handler: async (request, context): Promise<Answer> => {
-      const { method: chosen, args } = request as Chosen;
-      return new Answer(chosen, await chosen.call(args, context));
+    handler: async (request, context): Promise<unknown> => {
+      const args = request as readonly unknown[];
+      const one = chosen.get(args) ?? chooseByValues(group, first.name, args);
+      const value = await one.call(args, context);
+      return alike ? value : new Answer(one, value);
     },
   };
 }
@@ -45,12 +47,28 @@ function wrappedRequest(group: readonly BoundMethod[]): MessageCodec {
   const { name } = (group[0] as BoundMethod).info;
   return {
     encode: notHere,
-    decode: (bytes, owned, start, end): Chosen => {
+    decode: (bytes, owned, start, end): readonly unknown[] => {
       const wrapper = decodeWrapper(bytes, owned, start, end);
       const method = chooseByTypes(group, name, wrapper.argTypes, wrapper.args.length);
-      return { method, args: readArguments(wrapper, method.places, name) };
+      return choose(method, readArguments(wrapper, method.places, name));
     },
   };
+}
+
+function choose(method: BoundMethod, args: readonly unknown[]): readonly unknown[] {
+  chosen.set(args, method);
+  return args;
+}
+
+/** Of arguments that an interceptor made: the first that they fit. */
+function chooseByValues(group: readonly BoundMethod[], name: string, args: readonly unknown[]): BoundMethod {
+  const fitting = group.find(({ places }) => {
+    const issues: Issue[] = [];
+    for (const [i, place] of places.entries()) place.parse(args[i], [], issues);
+    return places.length === args.length && issues.length === 0;
+  });
+  if (fitting !== undefined) return fitting;
+  throw new RpcError(`no ${name} takes these arguments`, Code.InvalidArgument);
 }
 
 /** Throws INVALID_ARGUMENT. Callers that name no types get the only one with so many parameters. */
@@ -74,12 +92,12 @@ export function chooseByTypes(
 function jsonRequest(group: readonly BoundMethod[]): MessageCodec {
   return {
     encode: notHere,
-    decode: (bytes, owned, start, end): Chosen => {
+    decode: (bytes, owned, start, end): readonly unknown[] => {
       let failure: unknown;
       for (const method of group) {
         try {
           const codec = method.info.description?.json.request as MessageCodec;
-          return { method, args: codec.decode(bytes, owned, start, end) as readonly unknown[] };
+          return choose(method, codec.decode(bytes, owned, start, end) as readonly unknown[]);
         } catch (error) {
           failure ??= error;
         }
@@ -95,7 +113,7 @@ function answerCodec(
 ): MessageCodec {
   return {
     encode: (message) => {
-      // What is no answer is an exception, and all codecs write those alike.
+      // What is no answer is an exception, which all codecs write alike, or results are alike.
       const { info } = message instanceof Answer ? message.method : (group[0] as BoundMethod);
       return (codecOf(info) as MessageCodec).encode(message instanceof Answer ? message.result : message);
     },

@@ -1,5 +1,5 @@
 import { JavaObject, javaBigDecimal, javaBigInteger, javaDouble, javaInt, javaLong, toPlain } from "@dubhe/hessian2";
-import { describeValue, type Issue } from "./issues.js";
+import { describeValue, type Issue, report } from "./issues.js";
 import { JavaType } from "./java-type.js";
 import { dateHandle, dateTimeHandle, timeHandle } from "./time-handles.js";
 
@@ -29,7 +29,7 @@ export class ScalarType<In, Out = In> extends JavaType<In, Out> {
 
   parse(value: unknown, path: readonly PropertyKey[], issues: Issue[]): unknown {
     const read = this.#init.read(value);
-    if (read === undefined) issues.push({ path, message: `expected ${this.#init.what}, got ${describeValue(value)}` });
+    if (read === undefined) report(issues, path, `expected ${this.#init.what}, got ${describeValue(value)}`);
     return read;
   }
 
@@ -140,7 +140,8 @@ export function doubleType(className: string): JavaType<number> {
   });
 }
 
-const decimalText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+/** In one way only: one that could be read in two would take the square of a long text's length to refuse. */
+const decimalText = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 export function decimalType(): JavaType<string> {
   return new ScalarType("java.math.BigDecimal", {

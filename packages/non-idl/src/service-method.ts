@@ -66,9 +66,13 @@ export function serviceMethod(service: string, localName: string, spec: MethodSp
 
 type Call = (request: unknown, options?: CallOptions) => unknown;
 
-/** The arguments, then the options. */
+/** The arguments, then the options. What is too much goes to the codec, which refuses it. */
 function positional(call: Call, count: number): (...args: unknown[]) => unknown {
-  return (...args) => call(args.slice(0, count), args[count] as CallOptions | undefined);
+  return (...args) => {
+    const options = args[count];
+    const fits = args.length <= count + 1 && (options === undefined || typeof options === "object");
+    return fits ? call(args.slice(0, count), (options ?? undefined) as CallOptions | undefined) : call(args);
+  };
 }
 
 function streamFunction(call: Call): Call {

@@ -262,6 +262,31 @@ test(
 );
 
 test(
+  "generic calls of other forms: JSON's text for gson; what else there is, is refused",
+  withLeakCheck(async () => {
+    await using pair = await pairOfUsers();
+    const Generic = defineService("interop.peer.users.UserProvider", {
+      $invoke: unary({
+        input: [java.string, java.array(java.string), java.array(java.object)],
+        output: java.object,
+      }),
+    });
+    const users = pair.client(Generic);
+    const gson = { headers: { generic: "gson" } };
+    assert.equal(await users.$invoke("find", ["java.lang.String"], ['"5"'], gson), '"name 5"');
+    const found = JSON.parse((await users.$invoke("getUser", ["java.lang.String"], ['"1"'], gson)) as string);
+    assert.deepEqual([found.role, found.visits, found.home.number], ["EDITOR", "9007199254740993", 13]);
+    assert.equal(await users.$invoke("getUser", ["java.lang.String"], ['"null"'], gson), "null");
+    const broken = await failure(users.$invoke("find", ["java.lang.String"], ["{"], gson));
+    assert.equal(broken.code, Code.InvalidArgument);
+    assert.match(broken.rawMessage, /^an argument cannot be read: /);
+    const bean = await failure(users.$invoke("find", ["long"], [5], { headers: { generic: "bean" } }));
+    assert.equal(bean.code, Code.Unimplemented);
+    assert.match(bean.rawMessage, /form "bean"/);
+  }),
+);
+
+test(
   "what a described service is to a server: routes and names, no descriptors",
   withLeakCheck(async () => {
     await using pair = await pairOfUsers();

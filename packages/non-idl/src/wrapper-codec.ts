@@ -74,14 +74,15 @@ export class WrappedResponse implements MessageCodec {
 
   /** A JavaException is one that was thrown. */
   decode(bytes: Uint8Array, owned: boolean, start?: number, end?: number): unknown {
-    const wrapper = responses.decode(bytes, owned, start, end) as TripleResponseWrapper;
-    checkSerializeType(wrapper.serializeType);
-    const value = decodeHessian(wrapper.data, `the result of ${this.#name}`);
-    const exception = readException(value);
-    if (exception !== undefined) return exception;
-    return this.#place === undefined
-      ? undefined
-      : parsePlace(this.#place, this.#place.type.fromJava(value), this.#name);
+    const place = this.#place;
+    const { data } = decodeResult(bytes, owned, start, end);
+    const value = decodeHessian(
+      data,
+      `the result of ${this.#name}`,
+      (read) => readException(read) ?? place?.type.fromJava(read),
+    );
+    if (value instanceof JavaException) return value;
+    return place === undefined ? undefined : parsePlace(place, value, this.#name);
   }
 }
 
@@ -97,16 +98,31 @@ export function decodeWrapper(
   return wrapper;
 }
 
+/** The same of a response. */
+export function decodeResult(
+  bytes: Uint8Array,
+  owned: boolean,
+  start: number | undefined,
+  end: number | undefined,
+): TripleResponseWrapper {
+  const wrapper = responses.decode(bytes, owned, start, end) as TripleResponseWrapper;
+  checkSerializeType(wrapper.serializeType);
+  return wrapper;
+}
+
 /** Throws INVALID_ARGUMENT for what does not fit, with its place. */
 export function readArguments(wrapper: TripleRequestWrapper, places: readonly Place[], name: string): unknown[] {
   if (wrapper.args.length !== places.length) {
-    const wanted = `${places.length} argument${places.length === 1 ? "" : "s"}`;
-    throw new RpcError(`${name} takes ${wanted}, got ${wrapper.args.length}`, Code.InvalidArgument);
+    throw new RpcError(`${name} takes ${countOf(places)}, got ${wrapper.args.length}`, Code.InvalidArgument);
   }
   const values = places.map(({ type }, i) =>
-    type.fromJava(decodeHessian(wrapper.args[i] as Uint8Array, `argument ${i + 1} of ${name}`)),
+    decodeHessian(wrapper.args[i] as Uint8Array, `argument ${i + 1} of ${name}`, (value) => type.fromJava(value)),
   );
   return parsePlaces(places, values, name);
+}
+
+function countOf({ length }: readonly Place[]): string {
+  return `${length} argument${length === 1 ? "" : "s"}`;
 }
 
 /** Throws INVALID_ARGUMENT. */
@@ -128,6 +144,8 @@ export function parsePlace(place: Place, value: unknown, name: string): unknown 
 
 /** Before they are sent: what the schema makes of them is for the receiver. Throws INVALID_ARGUMENT. */
 export function checkArguments(places: readonly Place[], values: readonly unknown[], name: string): void {
+  if (values.length > places.length)
+    throw new RpcError(`${name} takes ${countOf(places)}, and options; got ${values.length}`, Code.InvalidArgument);
   parsePlaces(places, values, name);
 }
 
@@ -150,12 +168,16 @@ export function encodeResult(data: Uint8Array, type: string): Uint8Array {
   return responses.encode({ serializeType, data, type });
 }
 
-export function decodeHessian(bytes: Uint8Array, what: string): unknown {
+/** Throws INTERNAL for bytes that are no value, and values that are none of their class. */
+export function decodeHessian(
+  bytes: Uint8Array,
+  what: string,
+  convert: (value: unknown) => unknown = (value) => value,
+): unknown {
   startConversion();
-  // Null, and what a method without a result returns.
-  if (bytes.length === 0) return null;
   try {
-    return decodeValue(bytes);
+    // Nothing is null, and what a method without a result returns.
+    return convert(bytes.length === 0 ? null : decodeValue(bytes));
   } catch (error) {
     if (!(error instanceof HessianError)) throw error;
     throw new RpcError(`${what}: ${error.message}`, Code.Internal, { source: "peer", cause: error });

@@ -1,4 +1,4 @@
-import { type Runtime, Shared } from "@dubhe/concurrency";
+import { ClosedError, type Runtime, Shared } from "@dubhe/concurrency";
 import { DubboConnection, type Target } from "./connection.js";
 import { decodeAnswer, encodeInvocation, type Invocation } from "./invocation.js";
 
@@ -21,12 +21,15 @@ class Line {
   #connection: DubboConnection | undefined;
   /** Those that still have calls. */
   readonly #leaving = new Set<DubboConnection>();
+  #closed = false;
 
   constructor(open: () => DubboConnection) {
     this.#open = open;
   }
 
+  /** @throws ClosedError after `close`: a lease may have been given in the moment before. */
   get connection(): DubboConnection {
+    if (this.#closed) throw new ClosedError("DubboClient");
     for (const one of this.#leaving) if (one.closed) this.#leaving.delete(one);
     if (this.#connection?.usable === true) return this.#connection;
     if (this.#connection?.closed === false) this.#leaving.add(this.#connection);
@@ -35,6 +38,7 @@ class Line {
   }
 
   close(): void {
+    this.#closed = true;
     this.#connection?.close();
     for (const one of this.#leaving) one.close();
   }
@@ -59,11 +63,11 @@ export class DubboClient {
    * The result, as `@dubhe/hessian2` reads it.
    *
    * Rejects with a DubboError (its `kind` says where it failed), with a HessianError when arguments cannot be written or the
-   * answer not be read, and with `signal.reason`.
+   * answer not be read, with `signal.reason`, and with a ClosedError after `close`.
    */
   async call(target: Target, invocation: Invocation, options: DubboCallOptions = {}): Promise<unknown> {
     const { signal, timeoutMs = 5_000 } = options;
-    const told = Number.isFinite(timeoutMs) ? { timeout: String(timeoutMs) } : undefined;
+    const told = Number.isFinite(timeoutMs) ? { timeout: String(Math.ceil(timeoutMs)) } : undefined;
     const attachments = { ...told, ...invocation.attachments };
     const body = encodeInvocation({ ...invocation, attachments });
     using line = await this.#lines.acquire(JSON.stringify([target.host, target.port]), signal);

@@ -1,9 +1,8 @@
 import { connect, type Socket } from "node:net";
 import { offAbort, onAbort, type Runtime, type Timer } from "@dubhe/concurrency";
-import { HessianReader } from "@dubhe/hessian2";
 import { DubboError } from "./dubbo-error.js";
 import { encodeFrame, type Frame, FrameReader, hessian2, statusOk } from "./frame.js";
-import { errorBody, nullBody } from "./invocation.js";
+import { errorBody, isReadOnly, nullBody } from "./invocation.js";
 
 export interface Target {
   readonly host: string;
@@ -15,36 +14,36 @@ interface Pending {
   reject(error: unknown): void;
 }
 
+/**
+ * A peer that sent nothing for as long while a call waited in vain may be gone without a word (a cable, a firewall): further
+ * calls try a connection of their own.
+ */
+const silentMs = 1_000;
+/** Longer bodies of events are not sent back. */
+const maxEventBody = 64;
 /** A peer that makes us answer more than it reads is cut off. */
 const maxUnsent = 1024 * 1024;
 const notFound = 60;
 
-/** Plain counters; read them, never write them. */
-export interface ConnectionCounters {
-  calls: number;
-  heartbeats: number;
-  /** Answers that nobody waits for any more. */
-  late: number;
-}
-
 /**
- * connecting ─connected─▶ open ─"read only" event─▶ draining ─▶ closed
- *     └──────── failed, garbage, ended by either side, from each ───────▲
+ * open ─"read only" event, silence─▶ draining ─no call left─▶ closed
+ *  └────── failed, garbage, ended by either side, from both ────▲
  *
- * Calls are written at once, whatever the state before closed: the socket keeps them until it is connected.
+ * Calls are written at once, also before the socket is connected: it keeps them.
  */
-type State = "connecting" | "open" | "draining" | "closed";
+type State = "open" | "draining" | "closed";
 
 /** One TCP connection that carries many calls at a time, told apart by their ids. */
 export class DubboConnection {
-  readonly counters: ConnectionCounters = { calls: 0, heartbeats: 0, late: 0 };
   readonly #runtime: Runtime;
   readonly #where: string;
   readonly #socket: Socket;
   readonly #frames: FrameReader;
   readonly #pending = new Map<bigint, Pending>();
   #lastId = 0n;
-  #state: State = "connecting";
+  #heardAt: number;
+  #state: State = "open";
+  #connected = false;
   #failure: DubboError | undefined;
 
   /** @param maxBody - of an answer, in bytes. */
@@ -52,19 +51,21 @@ export class DubboConnection {
     this.#runtime = runtime;
     this.#where = `${target.host}:${target.port}`;
     this.#frames = new FrameReader(maxBody);
+    this.#heardAt = runtime.clock.now();
     this.#socket = runtime.detached(() => connect({ host: target.host, port: target.port, noDelay: true }));
     this.#socket.unref();
     this.#socket.on("connect", () => {
-      if (this.#state === "connecting") this.#state = "open";
+      this.#connected = true;
     });
     this.#socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     this.#socket.on("error", (error: Error) => this.#lost(error));
+    this.#socket.on("end", () => this.#lost());
     this.#socket.on("close", () => this.#lost());
   }
 
   /** Whether further calls may be made. */
   get usable(): boolean {
-    return this.#state === "connecting" || this.#state === "open";
+    return this.#state === "open";
   }
 
   get closed(): boolean {
@@ -79,8 +80,8 @@ export class DubboConnection {
   call(body: Uint8Array, timeoutMs: number, signal?: AbortSignal): Promise<Frame> {
     if (this.#state === "closed") return Promise.reject(this.#failure);
     if (signal?.aborted) return Promise.reject(signal.reason);
-    this.counters.calls++;
     const id = ++this.#lastId;
+    const calledAt = this.#runtime.clock.now();
     return new Promise<Frame>((resolve, reject) => {
       const settle = (): void => {
         this.#pending.delete(id);
@@ -92,10 +93,14 @@ export class DubboConnection {
         settle();
         reject(error);
       };
-      const aborted = (): void => fail(signal?.reason);
+      const inVain = (error: unknown): void => {
+        this.#doubt(calledAt);
+        fail(error);
+      };
+      const aborted = (): void => inVain(signal?.reason);
       const timer: Timer = this.#runtime.clock.setTimeout(() => {
-        const doing = this.#state === "connecting" ? "connecting to" : "an answer of";
-        fail(new DubboError(`${timeoutMs} ms were not enough for ${doing} ${this.#where}`, "timeout"));
+        const doing = this.#connected ? "an answer of" : "connecting to";
+        inVain(new DubboError(`${timeoutMs} ms were not enough for ${doing} ${this.#where}`, "timeout"));
       }, timeoutMs);
       this.#pending.set(id, {
         resolve: (frame) => {
@@ -122,12 +127,18 @@ export class DubboConnection {
     else this.#socket.unref();
   }
 
+  #doubt(calledAt: number): void {
+    const since = Math.max(calledAt, this.#heardAt);
+    if (this.usable && this.#runtime.clock.now() - since >= silentMs) this.#state = "draining";
+  }
+
   #send(frame: Frame): void {
     this.#socket.write(encodeFrame(frame));
   }
 
   #receive(chunk: Buffer): void {
     if (this.#state === "closed") return;
+    this.#heardAt = this.#runtime.clock.now();
     try {
       this.#frames.push(chunk, (frame) => this.#accept(frame));
     } catch (error) {
@@ -137,23 +148,25 @@ export class DubboConnection {
   }
 
   #accept(frame: Frame): void {
-    if (!frame.request) {
-      const pending = this.#pending.get(frame.id);
-      // Answers to events have nobody waiting: we send none that want one.
-      if (pending !== undefined) pending.resolve(frame);
-      else if (!frame.event) this.counters.late++;
-      return;
+    // What comes in one chunk with the cause of the end.
+    if (this.#state === "closed") return;
+    if (frame.request) {
+      if (frame.event) this.#event(frame);
+      else if (frame.twoWay) this.#answer(frame, notFound, errorBody("this is a client"));
+    } else if (!frame.event) {
+      // Nobody waits for an answer that is late, nor for one to an event: we send none that wants one.
+      this.#pending.get(frame.id)?.resolve(frame);
     }
-    if (frame.event) this.#event(frame);
-    else if (frame.twoWay) this.#answer(frame, notFound, errorBody("this is a client"));
   }
 
-  /** A null is a heartbeat; "R" (read only) says that the peer is about to leave. */
+  /**
+   * A heartbeat, or "R" (read only): the peer is about to leave. Their bodies are in the peer's serialization, which need not be
+   * ours: a heartbeat is a null in it, so what came is the answer.
+   */
   #event(frame: Frame): void {
-    this.counters.heartbeats++;
-    const reader = new HessianReader(frame.body);
-    const leaving = !reader.done && reader.read() === "R";
-    if (frame.twoWay) this.#answer(frame, statusOk, nullBody);
+    const leaving = isReadOnly(frame.body);
+    const echo = frame.serialization === hessian2 ? nullBody : frame.body.subarray(0, maxEventBody);
+    if (frame.twoWay) this.#answer(frame, statusOk, echo);
     if (leaving && this.#state === "open") {
       this.#state = "draining";
       this.#idle();
@@ -168,7 +181,7 @@ export class DubboConnection {
   }
 
   #lost(error?: Error): void {
-    if (this.#state === "connecting") {
+    if (!this.#connected) {
       const why = error === undefined ? "closed" : ((error as NodeJS.ErrnoException).code ?? error.message);
       this.#end(new DubboError(`connect ${why} ${this.#where}`, "connect", { cause: error }));
     } else {

@@ -71,6 +71,22 @@ export interface Answer {
   readonly attachments: ReadonlyMap<unknown, unknown>;
 }
 
+const cut = (text: string): string => (text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text);
+
+/** What an error says: the status counts, so a text that cannot be read is no error of its own. */
+function messageOf({ serialization, body }: Frame): string {
+  if (body.length === 0) return "no message";
+  if (serialization !== hessian2) return `a message serialised in way ${serialization}`;
+  let said: unknown;
+  try {
+    said = new HessianReader(body).read();
+  } catch (error) {
+    return `a message that cannot be read (${(error as Error).message})`;
+  }
+  const text = typeof said === "string" ? said : exceptionOf(said)?.message;
+  return text ? cut(text) : "no message";
+}
+
 /** The six kinds of an answer: what follows, and whether attachments do. */
 const kinds = ["exception", "value", "null", "exception", "value", "null"] as const;
 
@@ -80,15 +96,13 @@ const kinds = ["exception", "value", "null", "exception", "value", "null"] as co
  * @throws DubboError for an answer that is an error, HessianError for one that is none.
  */
 export function decodeAnswer(frame: Frame): Answer {
+  if (frame.status !== statusOk) {
+    throw new DubboError(`${statusText(frame.status)}: ${messageOf(frame)}`, "peer");
+  }
   if (frame.serialization !== hessian2) {
     throw new DubboError(`the answer is serialised in way ${frame.serialization}, not hessian2 (2)`, "protocol");
   }
   const reader = new HessianReader(frame.body);
-  if (frame.status !== statusOk) {
-    const said = reader.done ? "" : reader.read();
-    const message = typeof said === "string" && said !== "" ? said : (exceptionOf(said)?.message ?? "no message");
-    throw new DubboError(`${statusText(frame.status)}: ${message}`, "peer");
-  }
   const kind = reader.read();
   const what = typeof kind === "number" ? kinds[kind] : undefined;
   if (what === undefined) throw new DubboError(`an answer of kind ${String(kind)}; there are 0 to 5`, "protocol");
@@ -98,13 +112,14 @@ export function decodeAnswer(frame: Frame): Answer {
     const text =
       thrown === undefined
         ? `something that is no Throwable (${typeof value})`
-        : `${thrown.className}: ${thrown.message}`;
+        : `${thrown.className}: ${cut(thrown.message)}`;
     throw new DubboError(text, "exception", { cause: value });
   }
   const attachments = (kind as number) >= 3 && !reader.done ? reader.read() : undefined;
   return { value, attachments: attachments instanceof Map ? attachments : new Map() };
 }
 
-/** The body of events and of their answers. */
 export const nullBody: Uint8Array = encodeValue(null);
+/** "R", in whatever serialization: its letter stands in no null, and other events are not known. */
+export const isReadOnly = (body: Uint8Array): boolean => body.length <= 4 && body.includes(0x52);
 export const errorBody = (message: string): Uint8Array => encodeValue(message);

@@ -31,6 +31,13 @@ test("defaults, and dubbo-go's scheme", () => {
   assert.equal(config.group, "dubbo");
 });
 
+test("an endpoint that is named twice is one", () => {
+  assert.deepEqual(
+    parseEtcdUrl("etcd://a,b,a:2379?backup=b").endpoints.map(({ host }) => host),
+    ["a", "b"],
+  );
+});
+
 test("the id does not depend on spelling, and has no secret", () => {
   const ids = ["etcd://u:secret@b:1,a:2", "etcdv3://a:2?backup=b:1", "etcd://a:2,b:1?username=u&password=secret"].map(
     (url) => etcdId(parseEtcdUrl(url)),
@@ -48,6 +55,10 @@ test("what is wrong is named", () => {
     ["etcd://h?session-ttl=1500", /whole seconds/],
     ["etcd://h?session-ttl=1000", /2000\.\.3600000/],
     ["etcd://h?timeout=fast", /timeout must be a number of ms/],
+    ["etcd://h?timeout=99", /timeout must be 100\.\.60000 ms, not 99/],
+    ["etcd://h?timeout=60001", /timeout must be 100\.\.60000 ms/],
+    ["etcd://h?tls-verify=false", /tls-verify without TLS: write tls=true/],
+    ["etcd://h?tls=false&tls-ca=/ca.pem", /tls-ca without TLS/],
     ["etcd://h:0", /port 0/],
     ["etcd://h?tls=maybe", /tls must be true or false/],
     ["etcd://h?tls-cert=/none", /both tls-cert and tls-key/],
@@ -63,6 +74,10 @@ test("what is wrong is named", () => {
     );
   }
   assert.throws(() => etcdConfig({ endpoints: [], grop: "x" } as never), /unknown option "grop"/);
+  for (const timeoutMs of [0, Number.NaN, Infinity])
+    assert.throws(() => etcdConfig({ endpoints: ["h"], timeoutMs }), /timeout must be/);
+  assert.throws(() => etcdConfig({ endpoints: [{ host: "h", port: 1.5 }] }), /port of h must be/);
+  assert.throws(() => parseEtcdUrl("etcd://h?tls-passphrase=s3cret&x=1"), /^(?!.*s3cret).*unknown parameter "x"/s);
 });
 
 test("property: no error ever tells the password", () => {

@@ -40,7 +40,7 @@ export interface EtcdConfigInit {
   readonly group?: string | undefined;
   /** Whole seconds, 2 000..3 600 000. Default 15 000. */
   readonly sessionTtlMs?: number | undefined;
-  /** Default 3 000. */
+  /** 100..60 000. Default 3 000. */
   readonly timeoutMs?: number | undefined;
   readonly tls?: EtcdTlsOptions | boolean | undefined;
   readonly application?: string | undefined;
@@ -65,6 +65,7 @@ const PARAMETERS: readonly string[] = [
   "tls-ca",
   "tls-cert",
   "tls-key",
+  "tls-passphrase",
   "tls-servername",
   "tls-verify",
 ];
@@ -89,9 +90,10 @@ const INIT_KEYS: readonly (keyof EtcdConfigInit)[] = [
  * | `backup` | further endpoints, as Dubbo writes them: `h2:2379,h3:2379` | none |
  * | `group` | first segment of mapping, metadata and configuration keys | `dubbo` |
  * | `session-ttl` | of the lease, ms in whole seconds | 15000 |
- * | `timeout` | of one request, ms | 3000 |
+ * | `timeout` | of one request, and of connecting to one endpoint, ms, 100 to 60000 | 3000 |
  * | `tls` | `true`: the endpoints speak TLS | `false` |
  * | `tls-ca`, `tls-cert`, `tls-key` | PEM files; each turns `tls` on | |
+ * | `tls-passphrase` | of the key | none |
  * | `tls-servername`, `tls-verify` | expected name; `false` accepts any certificate | the host; `true` |
  *
  * @throws EtcdConfigError that names what is wrong, with a suggestion for a misspelt parameter; never with a password.
@@ -130,6 +132,7 @@ export function etcdConfig(init: EtcdConfigInit): EtcdConfig {
       throw new EtcdConfigError(`unknown option "${key}" of an etcd registry.${didYouMean(key, INIT_KEYS)}`);
   }
   if (init.endpoints.length === 0) throw new EtcdConfigError("an etcd registry needs at least one endpoint");
+  const endpoints = new Map(init.endpoints.map(endpointOf).map((endpoint) => [addressOf(endpoint), endpoint]));
   const group = init.group || "dubbo";
   if (!/^[A-Za-z0-9._-]+$/.test(group))
     throw new EtcdConfigError(`group may only have letters, digits, ".", "_" and "-", not "${group}"`);
@@ -138,15 +141,18 @@ export function etcdConfig(init: EtcdConfigInit): EtcdConfig {
     throw new EtcdConfigError(
       `session-ttl must be 2000..3600000 ms in whole seconds, as etcd counts them, not ${sessionTtlMs}`,
     );
+  const timeoutMs = init.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  if (!(timeoutMs >= 100 && timeoutMs <= 60_000))
+    throw new EtcdConfigError(`timeout must be 100..60000 ms, not ${timeoutMs}`);
   if ((init.username ?? "") === "" && (init.password ?? "") !== "")
     throw new EtcdConfigError("a password for etcd needs a user name");
   return Object.freeze({
-    endpoints: Object.freeze(init.endpoints.map(endpointOf)),
+    endpoints: Object.freeze([...endpoints.values()]),
     username: init.username || undefined,
     password: init.password,
     group,
     sessionTtlMs,
-    timeoutMs: init.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    timeoutMs,
     tls: init.tls === true ? {} : init.tls === false ? undefined : init.tls,
     application: init.application ?? "",
   });
@@ -162,9 +168,12 @@ export function addressOf({ host, port }: EtcdEndpoint): string {
 }
 
 function endpointOf(endpoint: EtcdConfigInit["endpoints"][number]): EtcdEndpoint {
-  const { host, port }: Partial<HostPort> & { readonly host: string } =
+  const { host, port = DEFAULT_PORT }: Partial<HostPort> & { readonly host: string } =
     typeof endpoint === "string" ? parseHost(endpoint, endpoint) : endpoint;
-  return Object.freeze({ host, port: port ?? DEFAULT_PORT });
+  if (host === "") throw new EtcdConfigError("an endpoint has no host");
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new EtcdConfigError(`the port of ${host} must be 1..65535, not ${port}`);
+  return Object.freeze({ host, port });
 }
 
 function milliseconds(value: string | undefined, name: string): number | undefined {
@@ -177,15 +186,21 @@ function milliseconds(value: string | undefined, name: string): number | undefin
 function readTls(url: RegistryUrl, text: string): EtcdTlsOptions | undefined {
   const get = (name: string): string | undefined => url.parameters.get(name);
   const files = { ca: get("tls-ca"), cert: get("tls-cert"), key: get("tls-key") };
-  const used = boolean(get("tls"), "tls") ?? Object.values(files).some((file) => file !== undefined);
-  if (!used) return undefined;
+  const flag = boolean(get("tls"), "tls");
+  if (!(flag ?? Object.values(files).some((file) => file !== undefined))) {
+    const without = PARAMETERS.find((name) => name.startsWith("tls-") && get(name) !== undefined);
+    if (without === undefined) return undefined;
+    throw new EtcdConfigError(`${without} without TLS: write tls=true`);
+  }
   if ((files.cert === undefined) !== (files.key === undefined))
     throw new EtcdConfigError("a client certificate needs both tls-cert and tls-key");
   const servername = get("tls-servername");
+  const passphrase = get("tls-passphrase");
   return {
     ...(files.ca === undefined ? {} : { ca: readPem(files.ca, text) }),
     ...(files.cert === undefined ? {} : { cert: readPem(files.cert, text) }),
     ...(files.key === undefined ? {} : { key: readPem(files.key, text) }),
+    ...(passphrase === undefined ? {} : { passphrase }),
     ...(servername === undefined ? {} : { servername }),
     ...(boolean(get("tls-verify"), "tls-verify") === false ? { rejectUnauthorized: false } : {}),
   };

@@ -9,6 +9,8 @@ export interface EtcdCounters {
   requests: number;
   failedRequests: number;
   probes: number;
+  /** Asked of a watch stream on which nothing happened. */
+  progressRequests: number;
   logins: number;
   leasesGranted: number;
   keepalives: number;
@@ -32,6 +34,7 @@ export function newCounters(): EtcdCounters {
     requests: 0,
     failedRequests: 0,
     probes: 0,
+    progressRequests: 0,
     logins: 0,
     leasesGranted: 0,
     keepalives: 0,

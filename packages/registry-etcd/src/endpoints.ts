@@ -1,10 +1,10 @@
 import type { Random } from "@dubhe/concurrency";
 import type { EtcdEndpoint } from "./config.js";
 
-/** Round robin over the endpoints in a random order, so that clients spread and a failed one is passed over. */
+/** The endpoints in a random order, so that clients spread. Whoever looks for one tries all of them, and begins where nobody failed. */
 export class Endpoints {
   readonly #endpoints: EtcdEndpoint[];
-  #next = 0;
+  #first = 0;
 
   constructor(endpoints: readonly EtcdEndpoint[], random: Random) {
     this.#endpoints = endpoints.slice();
@@ -15,14 +15,15 @@ export class Endpoints {
     }
   }
 
-  get size(): number {
-    return this.#endpoints.length;
+  /** All of them, each once; the next round begins with another one. */
+  round(): readonly EtcdEndpoint[] {
+    const first = this.#first;
+    this.#first = (first + 1) % this.#endpoints.length;
+    return [...this.#endpoints.slice(first), ...this.#endpoints.slice(0, first)];
   }
 
-  next(): EtcdEndpoint {
-    const endpoint = this.#endpoints[this.#next % this.#endpoints.length];
-    this.#next += 1;
-    if (endpoint === undefined) throw new RangeError("a list without endpoints");
-    return endpoint;
+  /** It answers: when it does so no more, the search begins behind it. */
+  answered(endpoint: EtcdEndpoint): void {
+    this.#first = (this.#endpoints.indexOf(endpoint) + 1) % this.#endpoints.length;
   }
 }

@@ -13,6 +13,11 @@ export class EtcdLoginError extends Error {
   override readonly name = "EtcdLoginError";
 }
 
+/** The server understood, and does not do it: rights are missing, or it is too large. Tried again from time to time. */
+export class EtcdRefusedError extends Error {
+  override readonly name = "EtcdRefusedError";
+}
+
 export function toError(value: unknown): Error {
   return value instanceof Error ? value : new Error(String(value));
 }

@@ -4,12 +4,13 @@ import type { ResponseHeader } from "../gen/etcd_rpc_pb.js";
 import { addressOf } from "./config.js";
 import type { EtcdCounters } from "./counters.js";
 import type { Endpoints } from "./endpoints.js";
-import { EtcdLoginError, EtcdUnavailableError, toError } from "./errors.js";
+import { EtcdUnavailableError, toError } from "./errors.js";
 import type { CallSettings, EtcdLink, EtcdTransport } from "./etcd-link.js";
 import { bytesOf } from "./keys.js";
 import { Limiter } from "./limiter.js";
 import { LinkKeeper } from "./link-keeper.js";
 import { isTokenError, type Login } from "./login.js";
+import { readable, refusal } from "./refusals.js";
 
 export interface EtcdClientOptions {
   readonly transport: EtcdTransport;
@@ -59,6 +60,7 @@ export class EtcdClient {
     this.#probeMs = Math.min(MAX_PROBE_MS, options.ttlMs / 3);
     this.#contactAt = runtime.clock.now();
     this.#keeper = new LinkKeeper(runtime, {
+      connectMs: options.timeoutMs,
       transport: options.transport,
       endpoints: options.endpoints,
       counters: options.counters,
@@ -82,20 +84,22 @@ export class EtcdClient {
     this.#scheduleProbe();
   }
 
-  /** A call in line with the others. Waits for a link, but no longer than for an answer. */
+  /** A call in line with the others. Waits for a link, but no longer than for an answer. `what` it does, for errors: "read /a/b". */
   call<T extends { readonly header?: ResponseHeader | undefined }>(
     fn: (link: EtcdLink, settings: CallSettings) => Promise<T>,
     signal: AbortSignal,
+    what: string,
   ): Promise<T> {
-    return this.#limiter.run(async () => this.#callOn(this.link ?? (await this.#nextLink(signal)), fn, signal), signal);
+    return this.#limiter.run(() => this.callNow(fn, signal, what), signal);
   }
 
   /** A call past the line: what keeps the session alive, or ends it. */
   async callNow<T extends { readonly header?: ResponseHeader | undefined }>(
     fn: (link: EtcdLink, settings: CallSettings) => Promise<T>,
     signal: AbortSignal,
+    what: string,
   ): Promise<T> {
-    return this.#callOn(this.link ?? (await this.#nextLink(signal)), fn, signal);
+    return this.#callOn(this.link ?? (await this.#nextLink(signal)), fn, signal, what);
   }
 
   /** The token for a stream that is about to be opened. */
@@ -105,10 +109,20 @@ export class EtcdClient {
     return login?.token;
   }
 
-  /** A stream says that its token counts no more: the next one asks for another. */
-  async renewToken(link: EtcdLink, signal: AbortSignal): Promise<void> {
+  /** The token of now. */
+  get currentToken(): string | undefined {
+    return this.#options.login?.token;
+  }
+
+  /** What a refusal of a stream is to those who read it. */
+  explain(reason: string, link: EtcdLink, what: string): Error {
+    return refusal(reason, { link, what, user: this.#options.login?.username });
+  }
+
+  /** A stream says that its token counts no more: another one, unless there is another one already. */
+  async renewToken(link: EtcdLink, stale: string | undefined, signal: AbortSignal): Promise<void> {
     const { login } = this.#options;
-    if (login !== undefined) await this.#login(login, link, signal);
+    if (login !== undefined) await this.#login(login, link, signal, stale);
   }
 
   /** A server said something: on the link of the calls, or another one's. */
@@ -128,6 +142,7 @@ export class EtcdClient {
     link: EtcdLink,
     fn: (link: EtcdLink, settings: CallSettings) => Promise<T>,
     signal: AbortSignal,
+    what: string,
   ): Promise<T> {
     const { counters } = this.#options;
     for (let renewed = false; ; renewed = true) {
@@ -141,7 +156,8 @@ export class EtcdClient {
         counters.failedRequests += 1;
         if (fromPeer(error)) this.heard(undefined);
         else if (error instanceof RpcError && error.code === Code.DeadlineExceeded) void this.#probe(link);
-        if (renewed || this.#options.login === undefined || !isTokenError(error)) throw readable(error, link);
+        if (renewed || this.#options.login === undefined || !isTokenError(error))
+          throw readable(error, { link, what, user: this.#options.login?.username });
         await this.#login(this.#options.login, link, signal, token);
       }
     }
@@ -191,7 +207,7 @@ export class EtcdClient {
         }
         if (error instanceof RpcError && error.source === "peer" && error.code === Code.PermissionDenied)
           return undefined;
-        throw readable(error, link);
+        throw readable(error, { link, what: "look whether it is alive", user: this.#options.login?.username });
       }
     }
   }
@@ -248,7 +264,8 @@ export class EtcdClient {
       const answer = await this.#ask(link, { serializable: true }, this.#closed.signal);
       this.heard(answer?.header);
     } catch (error) {
-      if (!this.#closed.signal.aborted)
+      if (fromPeer(toError(error).cause ?? error)) this.heard(undefined);
+      else if (!this.#closed.signal.aborted)
         link.destroy(new EtcdUnavailableError(`${toError(error).message} (to a probe)`, { cause: error }));
     } finally {
       if (this.#probing === link) this.#probing = undefined;
@@ -293,14 +310,4 @@ const PROBE_KEY = bytesOf("/services/");
 
 function fromPeer(error: unknown): boolean {
   return error instanceof RpcError && error.source === "peer" && error.code !== Code.Unavailable;
-}
-
-/** With what helps: where it was, and what is missing. */
-function readable(error: unknown, link: EtcdLink): unknown {
-  if (!(error instanceof RpcError)) return error;
-  if (error.source === "peer" && /user name is empty/.test(error.rawMessage)) {
-    const hint = "the server wants a login; write etcd://user:password@host:2379";
-    return new EtcdLoginError(`${addressOf(link.endpoint)}: ${error.rawMessage}: ${hint}`, { cause: error });
-  }
-  return error;
 }

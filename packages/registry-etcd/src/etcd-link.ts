@@ -68,6 +68,8 @@ export interface EtcdLink {
 export interface RequestStream<M> {
   /** Ignored once the link is gone. */
   send(message: M): void;
+  /** Ends this stream, and not the link. */
+  end(): void;
 }
 
 /** Where links come from: sockets in production, memory in tests. */

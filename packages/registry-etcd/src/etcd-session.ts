@@ -14,6 +14,7 @@ import { Compare_CompareResult, Compare_CompareTarget } from "../gen/etcd_rpc_pb
 import type { EtcdConfig } from "./config.js";
 import type { EtcdCounters } from "./counters.js";
 import type { Endpoints } from "./endpoints.js";
+import { EtcdRefusedError, EtcdUnavailableError } from "./errors.js";
 import { EtcdClient } from "./etcd-client.js";
 import type { EtcdLink, EtcdTransport } from "./etcd-link.js";
 import { HeldKeys } from "./held-keys.js";
@@ -27,6 +28,7 @@ import {
   instancesPrefix,
   mappingPath,
   metadataPrefix,
+  oldMetadataPath,
   prefixEnd,
   textOf,
 } from "./keys.js";
@@ -46,7 +48,10 @@ export interface EtcdSessionParts {
   readonly oldLeases: Set<bigint>;
 }
 
+/** For ending leases when a session is closed. */
 const REVOKE_MS = 700;
+/** Between questions to a quiet watch stream. */
+const MAX_PULSE_MS = 5_000;
 
 /**
  * A session is a lease, if anything was registered, and the watches. It outlives connections:
@@ -88,12 +93,13 @@ export class EtcdSession implements RegistrySession {
       onDown: (reason) => this.#down(reason),
       onLost: (reason) => this.#end(reason, false),
     });
-    this.#hub = new WatchHub(runtime, this.#client, counters);
+    this.#hub = new WatchHub(runtime, this.#client, { counters, pulseMs: pulseOf(config) });
     this.#lease = new LeaseKeeper(runtime, this.#client, {
       transport,
       endpoints,
       counters,
       ttlMs,
+      timeoutMs: config.timeoutMs,
       onLost: (reason, certain) => this.#end(reason, certain),
     });
     const { client, lease, hub } = { client: this.#client, lease: this.#lease, hub: this.#hub };
@@ -183,7 +189,8 @@ export class EtcdSession implements RegistrySession {
     read: SessionMapping,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const key = bytesOf(this.#mapping(serviceInterface).key);
+    const path = this.#mapping(serviceInterface).key;
+    const key = bytesOf(path);
     const { succeeded } = await this.#client.call(
       (link, settings) =>
         link.txn(
@@ -201,19 +208,33 @@ export class EtcdSession implements RegistrySession {
           settings,
         ),
       signal,
+      `write ${path}`,
     );
     return succeeded;
   }
 
   async readMetadata(application: string, revision: string, signal: AbortSignal): Promise<string | undefined> {
-    const key = bytesOf(metadataPrefix(this.#group, application) + revision);
-    const { kvs } = await this.#client.call((link, settings) => link.range({ key }, settings), signal);
-    return kvs[0] === undefined ? undefined : textOf(kvs[0].value);
+    const read = async (path: string): Promise<string | undefined> => {
+      const request = { key: bytesOf(path) };
+      const { kvs } = await this.#client.call(
+        (link, settings) => link.range(request, settings),
+        signal,
+        `read ${path}`,
+      );
+      return kvs[0] === undefined ? undefined : textOf(kvs[0].value);
+    };
+    const { now, old } = this.#metadataPaths(application, revision);
+    return (await read(now)) ?? (await unlessRefused(read(old)));
   }
 
   async writeMetadata(application: string, revision: string, value: string, signal: AbortSignal): Promise<void> {
-    const key = bytesOf(metadataPrefix(this.#group, application) + revision);
-    await this.#client.call((link, settings) => link.put({ key, value: bytesOf(value) }, settings), signal);
+    const write = async (path: string): Promise<void> => {
+      const request = { key: bytesOf(path), value: bytesOf(value) };
+      await this.#client.call((link, settings) => link.put(request, settings), signal, `write ${path}`);
+    };
+    const { now, old } = this.#metadataPaths(application, revision);
+    await write(now);
+    await unlessRefused(write(old));
   }
 
   async listMetadata(application: string, signal: AbortSignal): Promise<readonly string[]> {
@@ -223,8 +244,20 @@ export class EtcdSession implements RegistrySession {
   }
 
   async removeMetadata(application: string, revision: string, signal: AbortSignal): Promise<void> {
-    const key = bytesOf(metadataPrefix(this.#group, application) + revision);
-    await this.#client.call((link, settings) => link.deleteRange({ key }, settings), signal);
+    const remove = async (path: string): Promise<void> => {
+      const request = { key: bytesOf(path) };
+      await this.#client.call((link, settings) => link.deleteRange(request, settings), signal, `remove ${path}`);
+    };
+    const { now, old } = this.#metadataPaths(application, revision);
+    await remove(now);
+    await unlessRefused(remove(old));
+  }
+
+  #metadataPaths(application: string, revision: string): { readonly now: string; readonly old: string } {
+    return {
+      now: metadataPrefix(this.#group, application) + revision,
+      old: oldMetadataPath(this.#group, application, revision),
+    };
   }
 
   async listApplications(signal: AbortSignal): Promise<readonly string[]> {
@@ -239,17 +272,26 @@ export class EtcdSession implements RegistrySession {
 
   /** Revokes the lease, so that everything on it goes at once; a server that does not answer lets it expire. */
   async close(): Promise<void> {
-    const id = this.#lease.id;
-    if (this.#state === "open" && id !== undefined) {
-      const { clock } = this.#runtime;
+    if (this.#client.link !== undefined) {
       const bound = new AbortController();
-      const timer = clock.setTimeout(() => bound.abort(new Error("no answer while closing")), REVOKE_MS);
-      await this.#client
-        .callNow((link, settings) => link.leaseRevoke({ ID: id }, settings), bound.signal)
-        .catch(() => undefined);
+      const reason = new EtcdUnavailableError(`no answer within ${REVOKE_MS} ms while closing`);
+      const timer = this.#runtime.clock.setTimeout(() => bound.abort(reason), REVOKE_MS);
+      const id = await this.#lease.last(bound.signal);
+      const ids = new Set([id, ...this.#parts.oldLeases].filter((lease) => lease !== undefined));
+      await Promise.all([...ids].map((lease) => this.#revoke(lease, bound.signal)));
       timer.cancel();
     }
     await this.#tearDown("closed");
+  }
+
+  /** Never rejects. */
+  async #revoke(id: bigint, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.callNow((link, settings) => link.leaseRevoke({ ID: id }, settings), signal, "revoke a lease");
+      this.#parts.oldLeases.delete(id);
+    } catch {
+      // It ends by itself.
+    }
   }
 
   inspect(): unknown {
@@ -351,6 +393,11 @@ export class EtcdSession implements RegistrySession {
   }
 }
 
+/** Never hastier than a request that is allowed to be slow. */
+function pulseOf({ sessionTtlMs, timeoutMs }: EtcdConfig): number {
+  return Math.max(Math.min(MAX_PULSE_MS, sessionTtlMs / 3), timeoutMs / 2);
+}
+
 const CATEGORIES: ReadonlySet<string> = new Set(["providers", "consumers", "configurators", "routers"]);
 
 function instanceParser(application: string): (key: string, value: string) => Instance | MalformedInstance {
@@ -375,4 +422,14 @@ function asItIs(_key: string, value: string): string {
 function textIn(view: KeyView<string>): { readonly seq: number; readonly value: string | undefined } {
   const [value] = view.entries.values();
   return { seq: Number(view.revision), value };
+}
+
+/** For the keys of dubbo-go 3.3.0: a user may have rights for those that begin with `/<group>/` only. */
+async function unlessRefused<T>(operation: Promise<T>): Promise<T | undefined> {
+  try {
+    return await operation;
+  } catch (error) {
+    if (error instanceof EtcdRefusedError) return undefined;
+    throw error;
+  }
 }

@@ -8,10 +8,12 @@ import {
   type TxnResponse,
 } from "../gen/etcd_rpc_pb.js";
 import type { EtcdCounters } from "./counters.js";
+import { EtcdRefusedError } from "./errors.js";
 import type { EtcdClient } from "./etcd-client.js";
 import type { Init } from "./etcd-link.js";
 import { bytesOf, textOf } from "./keys.js";
 import { isLeaseGone, type LeaseKeeper } from "./lease-keeper.js";
+import { RepeatedPuts } from "./repeated-puts.js";
 import type { Watcher, WatchHub } from "./watch-hub.js";
 
 /** What shall stand under a key as long as our lease does. */
@@ -25,7 +27,7 @@ export interface HeldEntry {
 }
 
 const { EQUAL } = Compare_CompareResult;
-const { CREATE, MOD, LEASE } = Compare_CompareTarget;
+const { CREATE, MOD, VALUE, LEASE } = Compare_CompareTarget;
 /** Others may write the same key meanwhile; those who fight over it so long are told to come back later. */
 const MAX_ROUNDS = 4;
 /** After the last entry was put; then nothing that we want hangs on a lease of an older session. */
@@ -39,7 +41,8 @@ const SWEEP_MS = 30_000;
  * one is left, watched, and replaced when it goes.
  *
  * Leases of older sessions of this process are revoked when everything has been put again: a key that was put is on the new
- * lease then, and what goes with the old one is what is not wanted any more. So nothing is absent in between.
+ * lease then, and what goes with the old one is what is not wanted any more. So nothing is absent in between, unless a put is
+ * refused for longer than the old lease lives.
  */
 export class HeldKeys {
   readonly #runtime: Runtime;
@@ -50,9 +53,14 @@ export class HeldKeys {
   /** Shared by the sessions of a registry. */
   readonly #oldLeases: Set<bigint>;
   readonly #wanted = new Map<string, HeldEntry>();
+  /** Wanted, and not yet put in this session; a foreign entry in the way is not among them. */
+  readonly #unput = new Set<string>();
+  /** What may stand on a lease of ours. */
+  readonly #touched = new Set<string>();
   readonly #contested = new Map<string, Promise<Watcher | undefined>>();
   readonly #sweeping = new Map<string, Promise<void>>();
   readonly #closed: AbortController = new AbortController();
+  readonly #repeats: RepeatedPuts;
   #busy = 0;
   #settledTimer: Timer | undefined;
   #idleTimer: Timer | undefined;
@@ -74,6 +82,7 @@ export class HeldKeys {
     this.#hub = parts.hub;
     this.#counters = parts.counters;
     this.#oldLeases = parts.oldLeases;
+    this.#repeats = new RepeatedPuts(runtime, (key) => this.#repeat(key));
     this.#armSettled();
     this.#armSweep();
   }
@@ -84,7 +93,8 @@ export class HeldKeys {
 
   async hold(entry: HeldEntry, signal: AbortSignal): Promise<void> {
     this.#wanted.set(entry.key, entry);
-    for (const key of entry.instead ?? []) this.#wanted.delete(key);
+    for (const key of entry.instead ?? []) this.#forget(key);
+    this.#unput.add(entry.key);
     this.#busy += 1;
     this.#settledTimer?.cancel();
     try {
@@ -98,9 +108,11 @@ export class HeldKeys {
   }
 
   async release(key: string, signal: AbortSignal): Promise<void> {
-    this.#wanted.delete(key);
+    this.#forget(key);
+    this.#armSettled();
     this.#armIdle();
     await this.#endContest(key);
+    if (!this.#touched.has(key) && this.#oldLeases.size === 0) return;
     const mine = [this.#lease.id, ...this.#oldLeases].filter((id) => id !== undefined);
     if (mine.length === 0) return;
     const bytes = bytesOf(key);
@@ -109,17 +121,31 @@ export class HeldKeys {
         (link, settings) =>
           link.txn({ compare: [leaseIs(bytes, id)], success: [deletion(bytes)], failure: [reading(bytes)] }, settings),
         signal,
+        `remove ${key}`,
       );
-      if (succeeded || firstKey(responses) === undefined) return;
+      if (succeeded || firstKey(responses) === undefined) break;
     }
+    if (!this.#wanted.has(key)) this.#touched.delete(key);
   }
 
   close(): void {
     this.#closed.abort(new Error("the session with etcd is closed"));
+    this.#repeats.close();
     this.#settledTimer?.cancel();
     this.#idleTimer?.cancel();
     this.#sweepTimer?.cancel();
     this.#contested.clear();
+  }
+
+  #forget(key: string): void {
+    this.#wanted.delete(key);
+    this.#unput.delete(key);
+    this.#repeats.forget(key);
+  }
+
+  #stands(key: string): Promise<void> {
+    this.#unput.delete(key);
+    return this.#endContest(key);
   }
 
   async #put(entry: HeldEntry, signal: AbortSignal): Promise<void> {
@@ -131,23 +157,35 @@ export class HeldKeys {
       ...(entry.instead ?? []).map((other) => deletion(bytesOf(other))),
     ];
     let condition: Init<typeof CompareSchema> = createdAt(key, 0n);
+    const before = this.#touched.has(entry.key);
+    this.#touched.add(entry.key);
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const { succeeded, responses } = await this.#client
-        .call((link, s) => link.txn({ compare: [condition], success, failure: [reading(key)] }, s), signal)
+        .call(
+          (link, s) => link.txn({ compare: [condition], success, failure: [reading(key)] }, s),
+          signal,
+          `write ${entry.key}`,
+        )
         .catch((error: unknown) => {
+          if (error instanceof EtcdRefusedError && !before) this.#touched.delete(entry.key);
           if (isLeaseGone(error)) this.#lease.gone("the server does not know our lease any more");
           throw error;
         });
-      if (succeeded) return this.#endContest(entry.key);
+      if (succeeded) {
+        this.#repeats.note(entry.key);
+        return this.#stands(entry.key);
+      }
       const there = firstKey(responses);
       if (there === undefined) {
         condition = createdAt(key, 0n);
         continue;
       }
-      if (there.lease === lease && textOf(there.value) === entry.value && entry.instead === undefined) return;
+      if (there.lease === lease && textOf(there.value) === entry.value && entry.instead === undefined)
+        return this.#stands(entry.key);
       const ours = there.lease === lease || this.#oldLeases.has(there.lease);
       const owner = ours ? undefined : entry.foreign(textOf(there.value));
       if (owner !== undefined) {
+        this.#unput.delete(entry.key);
         this.#contest(entry.key);
         throw new Error(
           `${entry.key} is registered by another process (${owner}); it is replaced when that one is gone`,
@@ -156,6 +194,19 @@ export class HeldKeys {
       condition = { result: EQUAL, target: MOD, key, targetUnion: { case: "modRevision", value: there.modRevision } };
     }
     throw new Error(`${entry.key} is being written by somebody else all the time`);
+  }
+
+  async #repeat(path: string): Promise<void> {
+    const [entry, lease] = [this.#wanted.get(path), this.#lease.id];
+    if (entry === undefined || lease === undefined || this.#unput.has(path)) return;
+    const [key, value] = [bytesOf(path), bytesOf(entry.value)];
+    const asItWas = { result: EQUAL, target: VALUE, key, targetUnion: { case: "value" as const, value } };
+    const success = [{ request: { case: "requestPut" as const, value: { key, value, lease } } }];
+    await this.#client.call(
+      (link, settings) => link.txn({ compare: [leaseIs(key, lease), asItWas], success, failure: [] }, settings),
+      this.#closed.signal,
+      `repeat ${path}`,
+    );
   }
 
   /** Waits for a foreign entry to go. */
@@ -173,7 +224,11 @@ export class HeldKeys {
         if (events.at(-1)?.type === Event_EventType.DELETE) takeOver();
       },
       relist: async (signal: AbortSignal) => {
-        const answer = await this.#client.call((link, settings) => link.range({ key: spec.key }, settings), signal);
+        const answer = await this.#client.call(
+          (link, settings) => link.range({ key: spec.key }, settings),
+          signal,
+          `read ${key}`,
+        );
         if (answer.kvs.length === 0) takeOver();
         return answer.header?.revision ?? 0n;
       },
@@ -194,8 +249,8 @@ export class HeldKeys {
   }
 
   #armSettled(): void {
-    if (this.#busy > 0 || this.#oldLeases.size === 0 || this.#closed.signal.aborted) return;
     this.#settledTimer?.cancel();
+    if (this.#busy > 0 || this.#unput.size > 0 || this.#oldLeases.size === 0 || this.#closed.signal.aborted) return;
     this.#settledTimer = this.#runtime.clock.setTimeout(() => void this.#revokeOld(), SETTLED_MS);
   }
 
@@ -215,7 +270,11 @@ export class HeldKeys {
   async #revokeOld(): Promise<void> {
     for (const id of [...this.#oldLeases]) {
       try {
-        await this.#client.callNow((link, settings) => link.leaseRevoke({ ID: id }, settings), this.#closed.signal);
+        await this.#client.callNow(
+          (link, settings) => link.leaseRevoke({ ID: id }, settings),
+          this.#closed.signal,
+          "revoke a lease",
+        );
         this.#oldLeases.delete(id);
       } catch (error) {
         if (isLeaseGone(error)) this.#oldLeases.delete(id);
@@ -242,18 +301,20 @@ export class HeldKeys {
       const answer = await this.#client.callNow(
         (link, settings) => link.leaseTimeToLive({ ID: id, keys: true }, settings),
         this.#closed.signal,
+        "look at a lease",
       );
       if (answer.TTL <= 0n) return this.#lease.gone("the lease has ended: it has expired, or somebody has revoked it");
       for (const bytes of answer.keys) {
         const key = textOf(bytes);
         if (this.#wanted.has(key)) continue;
+        this.#touched.add(key);
         const removal = this.release(key, this.#closed.signal);
         const done = removal.catch(() => undefined).then(() => void this.#sweeping.delete(key));
         this.#sweeping.set(key, done);
         await removal;
         this.#counters.swept += 1;
       }
-      if (this.#oldLeases.size > 0) await this.#revokeOld();
+      if (this.#oldLeases.size > 0) this.#armSettled();
     } catch {
       // It is tried again in half a minute; a user who may not read all keys of the lease is refused every time.
     }

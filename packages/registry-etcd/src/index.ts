@@ -8,6 +8,6 @@ export {
   parseEtcdUrl,
 } from "./config.js";
 export type { EtcdCounters } from "./counters.js";
-export { EtcdConfigError, EtcdLoginError, EtcdUnavailableError } from "./errors.js";
+export { EtcdConfigError, EtcdLoginError, EtcdRefusedError, EtcdUnavailableError } from "./errors.js";
 export { EtcdRegistry, type EtcdRegistryExtras, etcdRegistry } from "./etcd-registry.js";
 export { redactUrl } from "./url.js";

@@ -12,6 +12,7 @@ import {
  *   /services/<application>/<host>:<port>                  an instance, on a lease
  *   /<group>/mapping/<interface>                           a,b: the applications that export it
  *   /<group>/<application>/<revision>                      remote metadata
+ *   /<group><application>/<revision>                       the same, as dubbo-go 3.3.0 has it
  *   /<group>/config/<group of the configuration>/<key>     configuration
  *   /dubbo/<interface>/providers/<encoded URL>             a provider of the interface-level model, on a lease
  */
@@ -62,6 +63,11 @@ export function mappingPath(group: string, serviceInterface: string): string {
 
 export function metadataPrefix(group: string, application: string): string {
   return `/${group}/${application}/`;
+}
+
+/** Where dubbo-go 3.3.0 keeps it, and reads it only: it leaves the slash out. */
+export function oldMetadataPath(group: string, application: string, revision: string): string {
+  return `/${group}${application}/${revision}`;
 }
 
 export function configurationPath(group: string, configurationGroup: string, key: string): string {

@@ -1,14 +1,17 @@
 import { Backoff, Reconciler, type Runtime, type Timer } from "@dubhe/concurrency";
-import { addressOf } from "./config.js";
+import { addressOf, type EtcdEndpoint } from "./config.js";
 import type { EtcdCounters } from "./counters.js";
 import type { Endpoints } from "./endpoints.js";
-import { EtcdUnavailableError, toError } from "./errors.js";
+import { EtcdLoginError, EtcdUnavailableError, toError } from "./errors.js";
 import type { EtcdLink, EtcdTransport } from "./etcd-link.js";
+import { withLimit } from "./with-limit.js";
 
 export interface LinkKeeperOptions {
   readonly transport: EtcdTransport;
   readonly endpoints: Endpoints;
   readonly counters: EtcdCounters;
+  /** Of connecting to one endpoint, before the next one is tried. */
+  readonly connectMs: number;
   /** What a link must stand before it counts. Rejects: the next endpoint is tried. */
   check(link: EtcdLink, signal: AbortSignal): Promise<void>;
   onUp(link: EtcdLink): void;
@@ -95,25 +98,27 @@ export class LinkKeeper {
   }
 
   async #dial(signal: AbortSignal): Promise<EtcdLink> {
-    const { transport, endpoints, check } = this.#options;
-    const failures: string[] = [];
-    let cause: Error | undefined;
-    for (let n = 0; n < endpoints.size; n++) {
+    const { transport, endpoints, check, connectMs } = this.#options;
+    const failures: Error[] = [];
+    for (const endpoint of endpoints.round()) {
       signal.throwIfAborted();
-      const endpoint = endpoints.next();
       let link: EtcdLink | undefined;
       try {
-        link = await transport.connect(endpoint, signal);
+        link = await withLimit(this.#runtime.clock, connectMs, signal, (s) => transport.connect(endpoint, s));
         await check(link, signal);
+        endpoints.answered(endpoint);
         return link;
       } catch (error) {
-        cause = toError(error);
+        const cause = toError(error);
         link?.destroy(cause);
-        failures.push(`${addressOf(endpoint)}: ${cause.message}`);
+        failures.push(located(endpoint, cause));
       }
     }
-    if (failures.length === 1 && cause !== undefined) throw cause;
-    throw new EtcdUnavailableError(`no endpoint answers: ${failures.join("; ")}`, { cause });
+    signal.throwIfAborted();
+    const [first, ...others] = failures;
+    if (first !== undefined && others.length === 0) throw first;
+    const all = failures.map(({ message }) => message).join("; ");
+    throw new EtcdUnavailableError(`no endpoint answers: ${all}`, { cause: failures.at(-1) });
   }
 
   #adopt(link: EtcdLink): void {
@@ -150,4 +155,11 @@ export class LinkKeeper {
     this.#link = undefined;
     await link?.close();
   }
+}
+
+/** With the address, unless it says that already. */
+function located(endpoint: EtcdEndpoint, error: Error): Error {
+  const address = addressOf(endpoint);
+  if (error instanceof EtcdLoginError || error.message.includes(address)) return error;
+  return new EtcdUnavailableError(`${address}: ${error.message}`, { cause: error });
 }

@@ -1,4 +1,4 @@
-import type { Runtime } from "@dubhe/concurrency";
+import { type Runtime, SingleFlight } from "@dubhe/concurrency";
 import { Code, RpcError } from "@dubhe/rpc";
 import { addressOf } from "./config.js";
 import { EtcdLoginError } from "./errors.js";
@@ -20,12 +20,17 @@ export class Login {
   #renewAt = Infinity;
   /** The server wants no login, so there is nothing to send. */
   #unwanted = false;
-  #renewing: Promise<void> | undefined;
+  readonly #renewing: SingleFlight<"login", void>;
   logins = 0;
 
   constructor(runtime: Runtime, credentials: Credentials) {
     this.#runtime = runtime;
     this.#credentials = credentials;
+    this.#renewing = new SingleFlight(runtime);
+  }
+
+  get username(): string {
+    return this.#credentials.username;
   }
 
   get token(): string | undefined {
@@ -43,10 +48,7 @@ export class Login {
    */
   renew(link: EtcdLink, stale: string | undefined, signal: AbortSignal): Promise<void> {
     if (this.#token !== stale) return Promise.resolve();
-    this.#renewing ??= this.#login(link, signal).finally(() => {
-      this.#renewing = undefined;
-    });
-    return this.#renewing;
+    return this.#renewing.run("login", (s) => this.#login(link, s), signal);
   }
 
   async #login(link: EtcdLink, signal: AbortSignal): Promise<void> {

@@ -147,7 +147,9 @@ class RpcLink implements EtcdLink {
     token: string | undefined,
   ): RequestStream<Init<typeof WatchRequestSchema>> {
     const requests = new OutboundQueue<Init<typeof WatchRequestSchema>>();
-    return this.#stream(requests, this.#watch.watch(requests, { headers: headersOf(token) }), receive);
+    const end = new AbortController();
+    const responses = this.#watch.watch(requests, { headers: headersOf(token), signal: end.signal });
+    return this.#stream({ requests, responses, end }, receive);
   }
 
   keepAlive(
@@ -155,7 +157,9 @@ class RpcLink implements EtcdLink {
     token: string | undefined,
   ): RequestStream<Init<typeof LeaseKeepAliveRequestSchema>> {
     const requests = new OutboundQueue<Init<typeof LeaseKeepAliveRequestSchema>>();
-    return this.#stream(requests, this.#lease.leaseKeepAlive(requests, { headers: headersOf(token) }), receive);
+    const end = new AbortController();
+    const responses = this.#lease.leaseKeepAlive(requests, { headers: headersOf(token), signal: end.signal });
+    return this.#stream({ requests, responses, end }, receive);
   }
 
   async close(): Promise<void> {
@@ -173,22 +177,37 @@ class RpcLink implements EtcdLink {
   }
 
   #stream<M, R>(
-    requests: OutboundQueue<M>,
-    responses: AsyncIterable<R>,
+    {
+      requests,
+      responses,
+      end,
+    }: {
+      readonly requests: OutboundQueue<M>;
+      readonly responses: AsyncIterable<R>;
+      readonly end: AbortController;
+    },
     receive: (message: R) => void,
   ): RequestStream<M> {
     this.#outbound.add(requests);
-    void this.#read(responses, receive);
-    return { send: (message) => requests.push(message) };
-  }
-
-  async #read<R>(responses: AsyncIterable<R>, receive: (message: R) => void): Promise<void> {
-    try {
-      for await (const response of responses) receive(response);
-      if (!this.#closedOnPurpose) this.#channel.destroy(new Error("the server ended the stream"));
-    } catch (error) {
-      if (!this.#closedOnPurpose) this.#channel.destroy(rootCause(error));
-    }
+    const read = async (): Promise<void> => {
+      let reason = new Error("the server ended the stream");
+      try {
+        for await (const response of responses) receive(response);
+      } catch (error) {
+        reason = rootCause(error);
+      }
+      this.#outbound.delete(requests);
+      if (!end.signal.aborted && !this.#closedOnPurpose) this.#channel.destroy(reason);
+    };
+    void read();
+    return {
+      send: (message) => requests.push(message),
+      // By a reset: a server that only sees the end of the requests keeps the watches.
+      end: () => {
+        requests.end();
+        end.abort(new Error("the stream is not wanted any more"));
+      },
+    };
   }
 }
 

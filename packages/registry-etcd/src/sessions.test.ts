@@ -186,6 +186,7 @@ test(
     const provider = bench.open();
     const registration = provider.register(instance(1));
     await bench.until(() => registration.state.value === "confirmed", "confirmation");
+    await bench.advance(2_000);
     const { revision } = bench.etcd.store;
     await bench.advance(300_000);
     assert.equal(bench.etcd.store.revision, revision, "nothing is written");

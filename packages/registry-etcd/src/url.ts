@@ -66,7 +66,7 @@ export function parseHost(text: string, url: string): HostPort {
  */
 export function redactUrl(text: string): string {
   return text
-    .replace(/([?&](?:username|password)=)[^&#]*/gi, "$1***")
+    .replace(/([?&](?:username|password|tls-passphrase)=)[^&#]*/gi, "$1***")
     .replace(/^([a-z][a-z0-9+.-]*:)?(\/\/)?.*@/is, "$1$2***@");
 }
 

@@ -54,6 +54,9 @@ export class WatchedViews {
         onResumed: () => {
           view.vouched = view.loaded;
         },
+        onBroken: () => {
+          view.vouched = false;
+        },
       },
       signal,
     );

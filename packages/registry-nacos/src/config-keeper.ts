@@ -92,7 +92,7 @@ export class ConfigKeeper implements SessionObserver {
     const key = configKey(name);
     let kept = this.#kept.get(key);
     if (kept === undefined) {
-      const listening = this.#listeners.listen(name, (event) => this.#seen(key, event));
+      const listening = this.#listeners.listen(name, (event) => this.#seen(key, event), { everyRead: true });
       this.#kept.set(key, (kept = { name, entries: new Set(), listening, metOnce: false }));
     }
     const entry = new KeptEntry(this.#runtime, demand, () => this.#dispose(key, entry));
@@ -170,6 +170,7 @@ export class ConfigKeeper implements SessionObserver {
       signal.throwIfAborted();
       if (result === "published") {
         refusals.clear();
+        this.#listeners.doubt(kept.name);
         this.#onEvent?.({ kind: "published", ...kept.name, forced });
         value = await this.#readBack(kept, value, signal);
       } else {

@@ -6,7 +6,7 @@ import {
   configKey,
   configNameProblem,
 } from "./config-service.js";
-import { toError } from "./errors.js";
+import { NacosError, toError } from "./errors.js";
 import type { NacosEventListener } from "./events.js";
 import { asString } from "./json.js";
 import { ListenBatch } from "./listen-batch.js";
@@ -21,6 +21,11 @@ export type ConfigEvent =
 
 export type ConfigSink = (event: ConfigEvent) => void;
 
+export interface ListenOptions {
+  /** Also what was read after a notification and is as before comes: in between it may have been something else. */
+  readonly everyRead?: boolean;
+}
+
 export interface ConfigListenerCounters {
   /** Listen requests' keys. */
   listens: number;
@@ -32,20 +37,29 @@ export interface ConfigListenerCounters {
   repaired: number;
 }
 
+interface Told {
+  readonly everyRead: boolean;
+  /** It has had its first event. */
+  once: boolean;
+}
+
 interface Listener {
   readonly name: ConfigName;
-  readonly sinks: Set<ConfigSink>;
+  readonly sinks: Map<ConfigSink, Told>;
   value: ConfigValue | undefined;
   seq: number;
   /** What the last event said, if it was an error: the same is not said again with each attempt. */
-  lastError: string | undefined;
+  lastError: Error | undefined;
   /** Epoch in which `value` was last agreed with the server; 0 = never. */
   epoch: number;
   /** Epoch in which the server was told to notify us. */
   armedIn: number;
-  /** The server said that it has something else than `value`. */
-  stale: boolean;
+  /** Reasons so far to think that the server has something else than `value`, and how many of them the last read has met. */
+  doubts: number;
+  doubtsMet: number;
 }
+
+const isStale = ({ doubts, doubtsMet }: Listener): boolean => doubts !== doubtsMet;
 
 /** All keys are listened to again now and then, with what is held: a lost notification shows in the answer. The Go client does so every 5 min. */
 const RELISTEN_MS = 180_000;
@@ -73,8 +87,11 @@ export class ConfigListeners implements SessionObserver {
   /** The desired value is a number: another one = look again. */
   readonly #wanted: Reconciler<string, number>;
   readonly #batch: ListenBatch;
+  /** Epoch in which the server last agreed to notify us, by key. */
+  readonly #armed = new Map<string, number>();
   #nextLook = 1;
   #relisten: Timer | undefined;
+  #closed = false;
 
   constructor(runtime: Runtime, session: NacosSession, service: ConfigService, onEvent?: NacosEventListener) {
     this.#runtime = runtime;
@@ -96,28 +113,38 @@ export class ConfigListeners implements SessionObserver {
   }
 
   /** Several may listen to one key. The first event never comes inside this call; nothing comes after the disposal began. */
-  listen(name: ConfigName, sink: ConfigSink): AsyncDisposable {
+  listen(name: ConfigName, sink: ConfigSink, { everyRead = false }: ListenOptions = {}): AsyncDisposable {
     const key = configKey(name);
     let listener = this.#listeners.get(key);
     if (listener === undefined) {
       listener = {
         name,
-        sinks: new Set(),
+        sinks: new Map(),
         value: undefined,
         seq: 0,
         lastError: undefined,
         epoch: 0,
         armedIn: 0,
-        stale: false,
+        doubts: 0,
+        doubtsMet: 0,
       };
       this.#listeners.set(key, listener);
       this.#look(key);
     }
     // Each listener is told apart, even if the same function comes twice.
     const own: ConfigSink = (event) => sink(event);
-    listener.sinks.add(own);
+    listener.sinks.set(own, { everyRead, once: false });
     this.#introduce(listener, own);
     return { [Symbol.asyncDispose]: () => this.#dispose(key, listener, own) };
+  }
+
+  /** What is held is old, as who has just written knows before the server says so: it is read again, and not told to who comes meanwhile. */
+  doubt(name: ConfigName): void {
+    const key = configKey(name);
+    const listener = this.#listeners.get(key);
+    if (listener === undefined) return;
+    listener.doubts += 1;
+    this.#look(key);
   }
 
   onUp(epoch: number): void {
@@ -146,6 +173,7 @@ export class ConfigListeners implements SessionObserver {
 
   /** The server forgets listeners with the connection, which is closed next. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#relisten?.cancel();
     for (const listener of this.#listeners.values()) listener.sinks.clear();
     this.#listeners.clear();
@@ -160,12 +188,12 @@ export class ConfigListeners implements SessionObserver {
     const listener = this.#listeners.get(key);
     if (look === undefined || listener === undefined) {
       const name = nameOf(key);
-      if (configNameProblem(name) === undefined) await this.#batch.unlisten(name);
+      if (configNameProblem(name) === undefined) await this.#unlisten(name, epoch);
       return;
     }
     if (listener.armedIn !== epoch) await this.#arm(listener, epoch);
     signal.throwIfAborted();
-    if (listener.stale) await this.#pull(listener, signal, epoch);
+    if (isStale(listener)) await this.#pull(listener, signal, epoch);
     else if (listener.epoch !== epoch) this.#agree(listener, listener.value, epoch);
   }
 
@@ -176,20 +204,28 @@ export class ConfigListeners implements SessionObserver {
     const changed = await this.#batch.listen({ ...listener.name, md5: listener.value?.md5 ?? "" });
     if (this.#session.epoch !== epoch) return;
     listener.armedIn = epoch;
-    listener.stale ||= changed;
+    if (changed) listener.doubts += 1;
+    this.#armed.set(configKey(listener.name), epoch);
+  }
+
+  async #unlisten(name: ConfigName, epoch: number): Promise<void> {
+    const key = configKey(name);
+    try {
+      await this.#batch.unlisten(name);
+    } catch (error) {
+      // Who may not listen may not stop listening either.
+      if (!(error instanceof NacosError) || this.#armed.get(key) === epoch) throw error;
+    }
+    this.#armed.delete(key);
   }
 
   async #pull(listener: Listener, signal: AbortSignal, epoch: number): Promise<void> {
     this.counters.queries += 1;
-    listener.stale = false;
-    try {
-      const value = await this.#service.query(listener.name, signal);
-      signal.throwIfAborted();
-      this.#agree(listener, value, epoch);
-    } catch (error) {
-      listener.stale = true;
-      throw error;
-    }
+    const { doubts } = listener;
+    const value = await this.#service.query(listener.name, signal);
+    signal.throwIfAborted();
+    listener.doubtsMet = doubts;
+    this.#agree(listener, value, epoch);
   }
 
   /** The server has this. Told to the sinks if it is news, the first of a session, or the end of an error. */
@@ -197,7 +233,12 @@ export class ConfigListeners implements SessionObserver {
     const news = listener.epoch !== epoch || listener.value?.md5 !== value?.md5 || listener.lastError !== undefined;
     listener.value = value;
     listener.epoch = epoch;
-    if (!news) return;
+    if (!news) {
+      const { seq } = listener;
+      for (const [sink, { everyRead, once }] of [...listener.sinks])
+        if (everyRead || !once) this.#call(listener, sink, { kind: "config", epoch, seq, value });
+      return;
+    }
     listener.seq += 1;
     listener.lastError = undefined;
     this.counters.delivered += 1;
@@ -206,12 +247,9 @@ export class ConfigListeners implements SessionObserver {
   }
 
   #notified(name: ConfigName): void {
-    const key = configKey(name);
-    const listener = this.#listeners.get(key);
-    if (listener === undefined) return;
+    if (!this.#listeners.has(configKey(name))) return;
     this.counters.notifications += 1;
-    listener.stale = true;
-    this.#look(key);
+    this.doubt(name);
   }
 
   #failed(key: string, error: Error): void {
@@ -222,33 +260,31 @@ export class ConfigListeners implements SessionObserver {
 
   #emitError(listener: Listener, error: Error): void {
     this.counters.errors += 1;
-    if (listener.lastError === error.message) return;
-    listener.lastError = error.message;
+    if (listener.lastError?.message === error.message) return;
+    listener.lastError = error;
     this.#emit(listener, { kind: "error", epoch: this.#session.epoch, error });
   }
 
-  /** Says what is known to one who comes later, or why nothing is. */
+  /** Says what is known to one who comes later, or why nothing is; while it is being read, that tells him. */
   #introduce(listener: Listener, sink: ConfigSink): void {
-    const known = listener.epoch === this.#session.epoch && listener.epoch !== 0;
-    const { lastError } = this.#session;
-    if (!known && lastError === undefined) return;
-    const { seq } = listener;
     this.#runtime.clock.nextTurn(() => {
-      const { epoch } = this.#session;
-      if (!listener.sinks.has(sink) || (known && listener.seq !== seq)) return;
-      if (known) this.#call(listener, sink, { kind: "config", epoch: listener.epoch, seq, value: listener.value });
-      else if ((listener.epoch === 0 || listener.epoch !== epoch) && this.#session.lastError !== undefined) {
-        this.#call(listener, sink, { kind: "error", epoch, error: this.#session.lastError });
-      }
+      if (listener.sinks.get(sink)?.once !== false) return;
+      const { epoch, seq, value } = listener;
+      const isAgreed = epoch !== 0 && epoch === this.#session.epoch;
+      const error = listener.lastError ?? this.#session.lastError;
+      if (isAgreed && !isStale(listener)) this.#call(listener, sink, { kind: "config", epoch, seq, value });
+      else if (error !== undefined) this.#call(listener, sink, { kind: "error", epoch: this.#session.epoch, error });
     });
   }
 
   #emit(listener: Listener, event: ConfigEvent): void {
-    for (const sink of [...listener.sinks]) this.#call(listener, sink, event);
+    for (const sink of [...listener.sinks.keys()]) this.#call(listener, sink, event);
   }
 
   #call(listener: Listener, sink: ConfigSink, event: ConfigEvent): void {
-    if (!listener.sinks.has(sink)) return;
+    const told = listener.sinks.get(sink);
+    if (told === undefined) return;
+    told.once = true;
     try {
       sink(event);
     } catch (error) {
@@ -265,13 +301,14 @@ export class ConfigListeners implements SessionObserver {
   }
 
   #scheduleRelisten(): void {
+    if (this.#closed) return;
     const delay = RELISTEN_MS * (0.8 + 0.4 * this.#runtime.random.next());
     this.#relisten = this.#runtime.clock.setTimeout(() => void this.#relistenAll(), delay);
   }
 
   async #relistenAll(): Promise<void> {
     const { lost, epoch } = this.#session;
-    const armed = [...this.#listeners.values()].filter((listener) => listener.armedIn === epoch && !listener.stale);
+    const armed = [...this.#listeners.values()].filter((listener) => listener.armedIn === epoch && !isStale(listener));
     await Promise.all(armed.map((listener) => this.#relistenOne(listener)));
     if (!lost.aborted) this.#scheduleRelisten();
   }
@@ -283,8 +320,7 @@ export class ConfigListeners implements SessionObserver {
     const key = configKey(listener.name);
     if (!changed || this.#listeners.get(key) !== listener || (listener.value?.md5 ?? "") !== held) return;
     this.counters.repaired += 1;
-    listener.stale = true;
-    this.#look(key);
+    this.doubt(listener.name);
   }
 }
 

@@ -43,13 +43,16 @@ export interface NacosConfigInit {
   readonly password?: string | undefined;
   readonly contextPath?: string | undefined;
   readonly tls?: NacosTlsOptions | boolean | undefined;
-  /** Default 3000. */
+  /** 1 to 600 000; default 3000. */
   readonly timeoutMs?: number | undefined;
   readonly application?: string | undefined;
 }
 
 const DEFAULT_HTTP_PORT = 8_848;
 const DEFAULT_TIMEOUT_MS = 3_000;
+const MAX_TIMEOUT_MS = 600_000;
+
+const TLS_PARAMETERS: readonly string[] = ["tls-ca", "tls-cert", "tls-key", "tls-servername", "tls-verify"];
 
 const PARAMETERS: readonly string[] = [
   "namespace",
@@ -63,11 +66,7 @@ const PARAMETERS: readonly string[] = [
   "context-path",
   "timeout",
   "tls",
-  "tls-ca",
-  "tls-cert",
-  "tls-key",
-  "tls-servername",
-  "tls-verify",
+  ...TLS_PARAMETERS,
 ];
 
 /**
@@ -83,9 +82,9 @@ const PARAMETERS: readonly string[] = [
  * | `backup` | further servers, as Dubbo writes them: `h2:8848,h3:8848` | none |
  * | `grpc-port` | port of the gRPC API, where it is not the HTTP port + 1000 | |
  * | `context-path` | of the HTTP API (also as the URL's path) | `/nacos` |
- * | `timeout` | of one request, ms | 3000 |
+ * | `timeout` | of one request, ms, 1 to 600000 | 3000 |
  * | `tls` | `true`: the gRPC port speaks TLS | `false` |
- * | `tls-ca`, `tls-cert`, `tls-key` | PEM files; each turns `tls` on | |
+ * | `tls-ca`, `tls-cert`, `tls-key` | PEM files; each turns `tls` on; certificate and key only together | |
  * | `tls-servername`, `tls-verify` | expected name; `false` accepts any certificate | the host; `true` |
  *
  * @throws NacosConfigError that names what is wrong, with a suggestion for a misspelt parameter; never with a password.
@@ -101,8 +100,10 @@ export function parseNacosUrl(text: string, application = ""): NacosConfig {
   const backup = (get("backup") ?? "").split(",").filter((host) => host !== "");
   const hosts = [...url.hosts, ...backup.map((host) => parseHost(host, text))];
   const timeout = get("timeout");
-  if (timeout !== undefined && !(Number(timeout) > 0))
-    throw new NacosConfigError(`${redactUrl(text)}: timeout must be a number of ms, not "${timeout}"`);
+  if (timeout !== undefined && !isTimeout(/^\d+$/.test(timeout) ? Number(timeout) : Number.NaN))
+    throw new NacosConfigError(
+      `${redactUrl(text)}: timeout must be a number of ms from 1 to ${MAX_TIMEOUT_MS}, not "${timeout}"`,
+    );
   return nacosConfig({
     servers: hosts.map((host) => ({
       host: host.host,
@@ -140,6 +141,9 @@ export function nacosConfig(init: NacosConfigInit): NacosConfig {
   if (problem !== undefined) throw new NacosConfigError(problem);
   if ((init.username ?? "") === "" && (init.password ?? "") !== "")
     throw new NacosConfigError("a password for Nacos needs a user name");
+  const timeoutMs = init.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  if (!isTimeout(timeoutMs))
+    throw new NacosConfigError(`timeoutMs must be from 1 to ${MAX_TIMEOUT_MS}, not ${timeoutMs}`);
   const path = (init.contextPath ?? "/nacos").replace(/\/+$/, "");
   return Object.freeze({
     servers: Object.freeze(init.servers.map(serverAddress)),
@@ -150,7 +154,7 @@ export function nacosConfig(init: NacosConfigInit): NacosConfig {
     password: init.password,
     contextPath: path === "" || path.startsWith("/") ? path : `/${path}`,
     tls: init.tls === true ? {} : init.tls === false ? undefined : init.tls,
-    timeoutMs: init.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    timeoutMs,
     application: init.application ?? "",
   });
 }
@@ -195,6 +199,10 @@ function serverAddress(server: NacosConfigInit["servers"][number]): ServerAddres
   return Object.freeze({ host: given.host, httpPort, grpcPort });
 }
 
+function isTimeout(ms: number): boolean {
+  return Number.isInteger(ms) && ms >= 1 && ms <= MAX_TIMEOUT_MS;
+}
+
 function port(value: string | undefined, name: string, url: string): number | undefined {
   if (value === undefined) return undefined;
   const parsed = parsePort(value);
@@ -206,15 +214,24 @@ function readTls(url: RegistryUrl, text: string): NacosTlsOptions | undefined {
   const get = (name: string): string | undefined => url.parameters.get(name);
   const flag = boolean(get("tls"), "tls", text);
   const files = { ca: get("tls-ca"), cert: get("tls-cert"), key: get("tls-key") };
-  const used = flag ?? Object.values(files).some((file) => file !== undefined);
-  if (!used) return undefined;
   const servername = get("tls-servername");
+  const verify = boolean(get("tls-verify"), "tls-verify", text);
+  const used = flag ?? Object.values(files).some((file) => file !== undefined);
+  const wrong = (what: string): NacosConfigError => new NacosConfigError(`${redactUrl(text)}: ${what}`);
+  if (!used) {
+    // Whoever says how TLS is to be must not get plain text.
+    const idle = TLS_PARAMETERS.filter((name) => get(name) !== undefined);
+    if (idle.length > 0) throw wrong(`${idle.join(" and ")} without TLS; write tls=true as well`);
+    return undefined;
+  }
+  if ((files.cert === undefined) !== (files.key === undefined))
+    throw wrong("tls-cert and tls-key belong together: the certificate of this client and its key");
   return {
     ...(files.ca === undefined ? {} : { ca: readPem(files.ca, text) }),
     ...(files.cert === undefined ? {} : { cert: readPem(files.cert, text) }),
     ...(files.key === undefined ? {} : { key: readPem(files.key, text) }),
     ...(servername === undefined ? {} : { servername }),
-    ...(boolean(get("tls-verify"), "tls-verify", text) === false ? { rejectUnauthorized: false } : {}),
+    ...(verify === false ? { rejectUnauthorized: false } : {}),
   };
 }
 

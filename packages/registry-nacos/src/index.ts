@@ -10,6 +10,7 @@ export { EMBEDDED_PORT, type EmbeddedConfig, embeddedConfig, parseEmbeddedUrl } 
 export { type EmbeddedRegistryExtras, embeddedRegistry } from "./embedded/embedded.js";
 export { ForeignPortError } from "./embedded/embedded-transport.js";
 export { HostServer, type HostServerOptions } from "./embedded/host-server.js";
+export type { HostStarter } from "./embedded/host-starter.js";
 export { NacosConfigError, NacosError, NacosUnavailableError } from "./errors.js";
 export type { NacosEvent, NacosEventListener } from "./events.js";
 export { NacosLoginError } from "./login.js";

@@ -120,3 +120,12 @@ test("applications and interfaces may be in different groups; applications are l
   assert.deepEqual(await bench.resolves(registry.applications()), ["shop"]);
   await bench.end();
 });
+
+test("a session that comes about while the registry closes starts nothing", async () => {
+  const { bench, registry, watch } = started();
+  watch("*", "*");
+  await bench.clock.advance(1_000);
+  await bench.resolves(registry.close());
+  registry.interfaces.onUp(7);
+  await bench.end();
+});

@@ -27,10 +27,12 @@ export class NacosLoginError extends Error {
 const LOGIN_PATHS: readonly string[] = ["/v3/auth/user/login", "/v1/auth/login"];
 const MAX_QUOTED = 120;
 const MIN_TTL_MS = 10_000;
+/** A token as young as this that is refused is not too old: the user may not do what was asked. */
+const FRESH_MS = 10_000;
 
 /**
  * Obtains and keeps an access token, which every request then carries. Tokens are renewed when 90 % of their time is
- * over, and at once when a server says 403. One server's token counts for its whole cluster.
+ * over, and at once when a server says 403 to one that is not fresh. One server's token counts for its whole cluster.
  */
 export class Login {
   readonly #runtime: Runtime;
@@ -39,6 +41,7 @@ export class Login {
   readonly #post: PostForm;
   #headers: Readonly<Record<string, string>> = {};
   #renewAt = 0;
+  #renewedAt = Number.NEGATIVE_INFINITY;
   #renewing: Promise<void> | undefined;
 
   constructor(runtime: Runtime, credentials: Credentials, contextPath: string, post: PostForm = postForm) {
@@ -56,6 +59,11 @@ export class Login {
   /** When to call `renew` again, by `Clock.now()`. */
   get renewAt(): number {
     return this.#renewAt;
+  }
+
+  /** Whether a new login may help against a 403: for what a user may not do, each try would be another login, for ever. */
+  get worthRenewing(): boolean {
+    return this.#renewing !== undefined || this.#runtime.clock.now() - this.#renewedAt >= FRESH_MS;
   }
 
   /**
@@ -108,7 +116,8 @@ export class Login {
     // Never 0: a login a millisecond would be an attack.
     const ttlMs = Math.max(MIN_TTL_MS, asNumber(data.tokenTtl, 18_000) * 1_000);
     this.#headers = { accessToken };
-    this.#renewAt = this.#runtime.clock.now() + ttlMs * 0.9;
+    this.#renewedAt = this.#runtime.clock.now();
+    this.#renewAt = this.#renewedAt + ttlMs * 0.9;
     return true;
   }
 }

@@ -31,6 +31,32 @@ test("a mapping that does not exist costs one listen and no read", async () => {
   await bench.end();
 });
 
+test("what was just written is never told as absent to who looks next, though the server's notice is late", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  bench.network.dropPush = (type) => type === "ConfigChangeNotifyRequest";
+  const entry = registry.mapping.add("com.Foo", "shop");
+  await bench.resolves(entry.state.until((state) => state === "confirmed"));
+  const events = bench.watchMapping(registry);
+  await bench.clock.advance(1_000);
+  assert.deepEqual(
+    events.map((event) => event.kind === "mapping" && event.applications),
+    [["shop"]],
+  );
+  await bench.end();
+});
+
+test("who watches after the first refusal is told why as well", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  const entry = registry.mapping.add("com.Foo Inner", "shop");
+  await bench.resolves(entry.state.until((state) => state === "failed"));
+  const events = bench.watchMapping(registry, "com.Foo Inner");
+  await bench.clock.advance(100);
+  assert.match(events[0]?.kind === "error" ? events[0].error.message : "", /'dataId' is illegal/);
+  await bench.end();
+});
+
 test("three hundred interfaces are listened to by few requests, and one illegal name hides no other", async () => {
   const bench = await started();
   const consumer = bench.open();
@@ -126,7 +152,7 @@ test("the last listener leaves while another comes: the survivor hears (D-32)", 
     await bench.resolves(left);
     await bench.clock.advance(50);
     bench.publish("shop");
-    await bench.clock.advance(50);
+    await bench.clock.advance(100);
     assert.deepEqual(applications(events), ["shop"], `after ${delay} ms`);
     await bench.end();
   }
@@ -179,6 +205,40 @@ test("what is wiped is written again, until the entry is disposed", async () => 
   bench.network.ask(bench.server, "ConfigRemoveRequest", { tenant: "", group: "mapping", dataId: "com.Foo" });
   await bench.clock.advance(3_000);
   assert.equal(bench.config(), undefined);
+  await bench.end();
+});
+
+test("what is wiped before the notification of its own publish comes is written again", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  const events = bench.watchMapping(registry);
+  const entry = registry.mapping.add("com.Foo", "shop");
+  for (let waited = 0; entry.state.value !== "confirmed"; waited++) {
+    assert.ok(waited < 1_000);
+    await bench.clock.advance(1);
+  }
+  // One notification for both: what it makes us read is what we had before.
+  bench.network.ask(bench.server, "ConfigRemoveRequest", { tenant: "", group: "mapping", dataId: "com.Foo" });
+  await bench.clock.advance(1_000);
+  assert.equal(bench.config(), "shop");
+  assert.deepEqual(applications(events), ["shop"]);
+  await bench.end();
+});
+
+test("to dispose of a watch twice does not let go of the next one", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  const watches = [
+    () => registry.mapping.watch("com.Foo", () => undefined),
+    () => registry.configuration.watch("dubbo", "com.Foo", () => undefined),
+  ];
+  for (const watch of watches) {
+    const first = watch();
+    const gone = first[Symbol.asyncDispose]();
+    watch();
+    await bench.resolves(Promise.all([gone, first[Symbol.asyncDispose]()]));
+    assert.throws(watch, /watched already/);
+  }
   await bench.end();
 });
 

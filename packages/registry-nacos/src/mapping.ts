@@ -16,7 +16,7 @@ export const MAPPING_GROUP = "mapping";
 export class NacosMapping implements ServiceNameMapping {
   readonly #listeners: ConfigListeners;
   readonly #keeper: ConfigKeeper;
-  readonly #watched = new Set<string>();
+  readonly #watched = new Map<string, AsyncDisposable>();
 
   constructor(listeners: ConfigListeners, keeper: ConfigKeeper) {
     this.#listeners = listeners;
@@ -26,15 +26,16 @@ export class NacosMapping implements ServiceNameMapping {
   watch(serviceInterface: string, sink: (event: MappingEvent) => void): AsyncDisposable {
     if (this.#watched.has(serviceInterface))
       throw new Error(`the mapping of ${serviceInterface} is watched already: share the watch`);
-    this.#watched.add(serviceInterface);
     const listening = this.#listeners.listen(configName(MAPPING_GROUP, serviceInterface), (event) => {
       if (event.kind === "error") sink(event);
       else
         sink({ kind: "mapping", epoch: event.epoch, seq: event.seq, applications: parseMapping(event.value?.content) });
     });
+    this.#watched.set(serviceInterface, listening);
     return {
       [Symbol.asyncDispose]: () => {
-        this.#watched.delete(serviceInterface);
+        // A second disposal must not let go of a later watch.
+        if (this.#watched.get(serviceInterface) === listening) this.#watched.delete(serviceInterface);
         return listening[Symbol.asyncDispose]();
       },
     };

@@ -6,7 +6,7 @@ import { configName } from "./dubbo-names.js";
 /** Nacos as configuration centre: dataId = key, group = group. */
 export class NacosConfiguration implements ConfigurationCenter {
   readonly #listeners: ConfigListeners;
-  readonly #watched = new Set<string>();
+  readonly #watched = new Map<string, AsyncDisposable>();
 
   constructor(listeners: ConfigListeners) {
     this.#listeners = listeners;
@@ -16,14 +16,15 @@ export class NacosConfiguration implements ConfigurationCenter {
     const name = configName(group, key);
     const id = configKey(name);
     if (this.#watched.has(id)) throw new Error(`${key} of group ${group} is watched already: share the watch`);
-    this.#watched.add(id);
     const listening = this.#listeners.listen(name, (event) => {
       if (event.kind === "error") sink(event);
       else sink({ kind: "configuration", epoch: event.epoch, seq: event.seq, value: event.value?.content });
     });
+    this.#watched.set(id, listening);
     return {
       [Symbol.asyncDispose]: () => {
-        this.#watched.delete(id);
+        // A second disposal must not let go of a later watch.
+        if (this.#watched.get(id) === listening) this.#watched.delete(id);
         return listening[Symbol.asyncDispose]();
       },
     };

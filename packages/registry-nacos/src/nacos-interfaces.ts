@@ -39,6 +39,7 @@ export class NacosInterfaces implements InterfaceRegistry, SessionObserver {
   readonly #lookupMs: number;
   #nextLookup = 1;
   #timer: Timer | undefined;
+  #closed = false;
 
   constructor(
     runtime: Runtime,
@@ -129,6 +130,7 @@ export class NacosInterfaces implements InterfaceRegistry, SessionObserver {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#timer?.cancel();
     for (const watch of this.#references.values()) void watch.dispose();
     this.#references.clear();
@@ -141,6 +143,7 @@ export class NacosInterfaces implements InterfaceRegistry, SessionObserver {
 
   #schedule(): void {
     this.#timer?.cancel();
+    if (this.#closed) return;
     const delay = this.#lookupMs * (0.8 + 0.4 * this.#runtime.random.next());
     this.#timer = this.#runtime.clock.setTimeout(() => {
       for (const [key, { ref }] of this.#references) if (hasWildcard(ref)) this.#look(key);

@@ -1,4 +1,4 @@
-import type { Clock } from "@dubhe/concurrency";
+import { type Clock, offAbort, onAbort } from "@dubhe/concurrency";
 
 /** Resolves after `ms`, or at once when `signal` fires; never rejects. Does not keep the process alive. */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
@@ -6,11 +6,11 @@ export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   return new Promise((resolve) => {
     const end = (): void => {
       timer.cancel();
-      signal.removeEventListener("abort", end);
+      offAbort(signal, end);
       resolve();
     };
     const timer = clock.setTimeout(end, ms);
-    signal.addEventListener("abort", end);
+    onAbort(signal, end);
   });
 }
 
@@ -22,8 +22,8 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
       promise.catch(() => undefined);
       return abort();
     }
-    signal.addEventListener("abort", abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    onAbort(signal, abort);
+    promise.then(resolve, reject).finally(() => offAbort(signal, abort));
   });
 }
 
@@ -38,12 +38,12 @@ export async function within<T>(
   const bound = new AbortController();
   const timer = clock.setTimeout(() => bound.abort(new Error(late)), ms);
   const stop = (): void => bound.abort(signal.reason);
-  signal.addEventListener("abort", stop);
+  onAbort(signal, stop);
   try {
     if (signal.aborted) stop();
     return await abortable(promise, bound.signal);
   } finally {
     timer.cancel();
-    signal.removeEventListener("abort", stop);
+    offAbort(signal, stop);
   }
 }

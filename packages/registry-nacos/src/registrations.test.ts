@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createInstance } from "@dubhe/discovery";
+import { createInstance, createServiceInfo } from "@dubhe/discovery";
 import { VirtualClock } from "@dubhe/testing";
 import { lastPorts, RegistryBench } from "./test-support/registry-bench.js";
 
@@ -75,6 +75,26 @@ test("a refused registration is failed, with the server's words, and goes on try
   await bench.clock.advance(60_000);
   assert.equal(registration.state.value, "confirmed");
   assert.equal(registration.error, undefined);
+  await bench.end();
+});
+
+test("who may do nothing can give everything up: a refused withdrawal of what was refused is its end", async () => {
+  const bench = new RegistryBench(new VirtualClock());
+  bench.start();
+  bench.network.fault = (type) =>
+    /^(Instance|SubscribeService|ConfigBatchListen)Request$/.test(type)
+      ? { type: "ErrorResponse", body: { resultCode: 500, errorCode: 403, message: "no permission", success: false } }
+      : undefined;
+  const registry = bench.open();
+  const wishes: AsyncDisposable[] = [
+    registry.register(bench.instance(1)),
+    registry.interfaces.register({ instance: bench.instance(2), service: createServiceInfo({ name: "com.Foo" }) }),
+    bench.watch(registry).handle,
+    registry.mapping.watch("com.Foo", () => undefined),
+    registry.configuration.watch("dubbo", "key", () => undefined),
+  ];
+  await bench.clock.advance(3_000);
+  await bench.resolves(Promise.all(wishes.map((wish) => wish[Symbol.asyncDispose]())));
   await bench.end();
 });
 

@@ -1,6 +1,6 @@
 import { ClosedError, Reconciler, type Runtime, type Watched, WatchedCell } from "@dubhe/concurrency";
 import { type Instance, instanceKey, type Registration, type RegistrationState, sameInstance } from "@dubhe/discovery";
-import { toError } from "./errors.js";
+import { NacosError, toError } from "./errors.js";
 import type { NacosEventListener } from "./events.js";
 import { instanceToWire } from "./instance-codec.js";
 import { type InstanceBody, RequestType } from "./messages.js";
@@ -34,6 +34,8 @@ export class Registrations implements SessionObserver {
   readonly #registrations = new Map<string, Set<NacosRegistration>>();
   /** One instance of what was sent last, by application: a withdrawal must name one. */
   readonly #sent = new Map<string, Instance>();
+  /** Applications of which the server took something in this session. */
+  readonly #taken = new Set<string>();
   /** The desired value is a number: another one = the set has changed. */
   readonly #wanted: Reconciler<string, number>;
   #nextChange = 1;
@@ -59,6 +61,7 @@ export class Registrations implements SessionObserver {
       // Settled = the server has the newest set, which is the set of all registrations of the application.
       onStatus: (application, status) => {
         if (status?.state !== "settled") return;
+        this.#taken.add(application);
         onEvent?.({ kind: "registered", application, instances: this.#registrations.get(application)?.size ?? 0 });
         this.#each(application, (registration) => registration.confirmed());
       },
@@ -84,6 +87,7 @@ export class Registrations implements SessionObserver {
   }
 
   onUp(epoch: number): void {
+    this.#taken.clear();
     for (const application of this.#registrations.keys())
       this.#each(application, (registration) => registration.pending());
     this.#wanted.invalidate(epoch);
@@ -127,10 +131,13 @@ export class Registrations implements SessionObserver {
       try {
         await this.#session.request(RequestType.instance, body, signal);
       } catch (error) {
-        // When the registry closes, the connection ends next, and takes with it what it published.
-        if (!this.#closed) throw error;
+        // When the registry closes, the connection ends next, and takes with it what it published. And who may not register may not
+        // deregister either.
+        const nothingThere = error instanceof NacosError && !this.#taken.has(application);
+        if (!this.#closed && !nothingThere) throw error;
       }
       this.#sent.delete(application);
+      this.#taken.delete(application);
       return;
     }
     const bodies = instances.map((instance) => this.#form.toWire(instance));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { systemClock } from "@dubhe/concurrency";
 import { testRuntime } from "@dubhe/testing";
 import { Login, NacosLoginError, type PostForm } from "./login.js";
 import { NacosSession, type SessionOptions } from "./session.js";
@@ -272,7 +273,7 @@ test("a 403 is answered by one new login and one more try, however many requests
   };
   network.start(a);
   session.start();
-  await clock.advance(100);
+  await clock.advance(20_000);
   valid = "t2";
   const answers = [1, 2, 3].map((n) =>
     session
@@ -282,10 +283,32 @@ test("a 403 is answered by one new login and one more try, however many requests
   await clock.advance(100);
   for (const answer of await Promise.all(answers)) assert.match(String(answer), /config data not exist/);
   assert.equal(logins, 2);
-  valid = "never";
-  const refused = assert.rejects(session.request("ConfigQueryRequest", { group: "g", dataId: "d" }), /token expired/);
+  // One signal may govern any number of reads.
+  const warnings: Error[] = [];
+  const warn = (warning: Error): number => warnings.push(warning);
+  process.on("warning", warn);
+  await clock.advance(20_000);
+  valid = `t${logins + 1}`;
+  const { signal } = new AbortController();
+  const many = Array.from({ length: 30 }, (_, n) =>
+    session
+      .request("ConfigQueryRequest", { group: "g", dataId: `d${n}` }, signal)
+      .then(undefined, (error: Error) => error.message),
+  );
   await clock.advance(100);
-  await refused;
+  for (const answer of await Promise.all(many)) assert.match(String(answer), /config data not exist/);
+  await new Promise<void>((resolve) => void systemClock.nextTurn(resolve));
+  process.off("warning", warn);
+  assert.deepEqual(warnings, []);
+  logins = 2;
+  await clock.advance(20_000);
+  valid = "never";
+  for (let n = 0; n < 50; n++) {
+    const refused = assert.rejects(session.request("ConfigQueryRequest", { group: "g", dataId: "d" }), /token expired/);
+    await clock.advance(1_000);
+    await refused;
+  }
+  assert.ok(logins > 4 && logins <= 7, `a login each 10 s at most; there were ${logins} in 50 s`);
   await close();
 });
 

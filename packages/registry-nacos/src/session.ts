@@ -6,7 +6,7 @@ import { HealthWatch } from "./health-watch.js";
 import { asNumber, asString, type JsonObject } from "./json.js";
 import type { Login } from "./login.js";
 import { ERROR_RESPONSE, readStatus, StreamType } from "./messages.js";
-import { pause } from "./pause.js";
+import { abortable, pause } from "./pause.js";
 import type { Envelope } from "./payload.js";
 import { ServerList } from "./server-list.js";
 import type { SessionState } from "./session-state.js";
@@ -176,7 +176,7 @@ export class NacosSession {
 
   /**
    * Asks the server. Rejects with a NacosError when it refuses, a NacosUnavailableError when there is no session, and with
-   * what went wrong on the connection otherwise. A 403 is tried once more after a new login.
+   * what went wrong on the connection otherwise. A 403 is tried once more after a new login, unless the last one was just now.
    */
   async request(type: string, body: object, signal?: AbortSignal): Promise<JsonObject> {
     return (await this.#request(type, body, signal)).body;
@@ -194,9 +194,14 @@ export class NacosSession {
     try {
       return await this.#ask(current.link, type, body, signal);
     } catch (error) {
-      if (!(error instanceof NacosError && error.forbidden) || this.#options.login === undefined) throw error;
+      const { login } = this.#options;
+      if (!(error instanceof NacosError && error.forbidden) || login === undefined) throw error;
       // Unless another request has brought a new token meanwhile.
-      if (this.#headers() === used) await this.#login(this.#options.login, current.server, current.lost.signal);
+      if (this.#headers() === used) {
+        if (!login.worthRenewing) throw error;
+        const renewed = this.#login(login, current.server, current.lost.signal);
+        await (signal === undefined ? renewed : abortable(renewed, signal));
+      }
       return await this.#ask(current.link, type, body, signal);
     }
   }

@@ -128,7 +128,10 @@ export class Subscriptions implements SessionObserver {
     this.#onEvent = onEvent;
     this.#queue = new ListQueue(runtime);
     this.#wanted = new Reconciler<string, Subscription>(runtime, {
-      apply: (application, subscription, { signal, epoch }) => this.#apply(application, subscription, signal, epoch),
+      apply: (application, subscription, { signal, epoch, attempted }) =>
+        subscription === undefined
+          ? this.#unsubscribe(application, attempted, signal)
+          : this.#subscribe(application, subscription, signal, epoch),
       onError: (application, error) => this.#failed(application, toError(error)),
       paused: true,
       backoff: RETRY_BACKOFF,
@@ -196,21 +199,21 @@ export class Subscriptions implements SessionObserver {
     await this.#wanted.close({ boundMs: 0 });
   }
 
-  async #apply(
-    application: string,
-    subscription: Subscription | undefined,
-    signal: AbortSignal,
-    epoch: number,
-  ): Promise<void> {
-    const body = { ...this.#service(application), subscribe: subscription !== undefined, clusters: "" };
-    if (subscription === undefined) await this.#session.request(RequestType.subscribeService, body, signal);
-    else
-      await this.#answered(
-        subscription,
-        await this.#session.requestList(RequestType.subscribeService, body, signal),
-        epoch,
-        "answer",
-      );
+  async #subscribe(application: string, subscription: Subscription, signal: AbortSignal, epoch: number): Promise<void> {
+    const body = { ...this.#service(application), subscribe: true, clusters: "" };
+    const answer = await this.#session.requestList(RequestType.subscribeService, body, signal);
+    await this.#answered(subscription, answer, epoch, "answer");
+  }
+
+  async #unsubscribe(application: string, attempted: Subscription | undefined, signal: AbortSignal): Promise<void> {
+    const body = { ...this.#service(application), subscribe: false, clusters: "" };
+    try {
+      await this.#session.request(RequestType.subscribeService, body, signal);
+    } catch (error) {
+      // A name that the server cannot have: it refused the subscription as well, so there is nothing to take back.
+      if (error instanceof NacosError && attempted?.held === undefined) return;
+      throw error;
+    }
   }
 
   #pushed({ type, raw, acknowledge, refuse }: ListPush): void {
@@ -345,6 +348,7 @@ export class Subscriptions implements SessionObserver {
   }
 
   #scheduleResync(): void {
+    if (this.#closed) return;
     const delay = RESYNC_MS * (0.8 + 0.4 * this.#runtime.random.next());
     this.#resync = this.#runtime.clock.setTimeout(() => void this.#resyncAll(), delay);
   }
@@ -355,7 +359,7 @@ export class Subscriptions implements SessionObserver {
       if (lost.aborted || this.#closed) return;
       if (subscription.held?.epoch === this.#session.epoch) await this.#query(subscription, "repair");
     }
-    if (!lost.aborted && !this.#closed) this.#scheduleResync();
+    if (!lost.aborted) this.#scheduleResync();
   }
 
   async #dispose(subscription: Subscription): Promise<void> {

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { TestAuthority } from "@dubhe/testing";
 import { parseZookeeperUrl, zookeeperId } from "./config.js";
 import { ZookeeperConfigError } from "./errors.js";
 
@@ -46,7 +51,19 @@ test("equal ids are the same data, without secrets", () => {
   assert.notEqual(id("zookeeper://h:1?root=x"), id("zookeeper://h:1"));
 });
 
-test("what is wrong is named, and a password never", () => {
+test("what is wrong is named, and a password never", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "dubhe-zookeeper-config-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = (name: string): string => join(folder, name);
+  const authority = new TestAuthority("config");
+  const [a, b] = [authority.issue({ name: "a" }), authority.issue({ name: "b" })];
+  for (const [name, text] of Object.entries({ "a.pem": a.cert, "a.key": a.key, "b.key": b.key }))
+    writeFileSync(file(name), text);
+  const { tls } = parseZookeeperUrl(
+    `zookeeper://h?tls-ca=${file("a.pem")}&tls-cert=${file("a.pem")}&tls-key=${file("a.key")}`,
+  );
+  assert.equal(tls?.key, a.key);
+  const garbage = fileURLToPath(import.meta.url);
   const cases: readonly (readonly [string, RegExp])[] = [
     ["zookeeper://u:hush@h?sesion=3", /unknown parameter "sesion"\. Did you mean "session"\?/],
     ["zookeeper://u:hush@h?session=soon", /session must be a number of ms, not "soon"/],
@@ -61,6 +78,10 @@ test("what is wrong is named, and a password never", () => {
     ["zk://u:hush@h", /scheme must be zookeeper/],
     ["zookeeper://u:hush@h?tls-cert=/x", /belong together/],
     ["zookeeper://u:hush@h?tls-ca=/does/not/exist", /cannot read/],
+    [`zookeeper://u:hush@h?tls-ca=${garbage}`, /tls-ca .* holds no certificate/],
+    [`zookeeper://u:hush@h?tls-cert=${garbage}&tls-key=${garbage}`, /tls-cert .* holds no certificate/],
+    [`zookeeper://u:hush@h?tls-cert=${file("a.pem")}&tls-key=${garbage}`, /tls-key .* cannot be used/],
+    [`zookeeper://u:hush@h?tls-cert=${file("a.pem")}&tls-key=${file("b.key")}`, /is not that of tls-cert/],
     ["zookeeper://u:hush@h?tls=yes", /true or false/],
     ["nonsense hush", /not a registry URL/],
   ];

@@ -1,6 +1,7 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
-import { ZookeeperConfigError } from "./errors.js";
+import { toError, ZookeeperConfigError } from "./errors.js";
 import { pathProblem } from "./paths.js";
 import { formatServer, parseRegistryUrl, parseServer, type RegistryUrl, redactUrl, type ServerAddress } from "./url.js";
 
@@ -156,7 +157,7 @@ function readTls(url: RegistryUrl, text: string): ZookeeperTlsOptions | undefine
     throw new ZookeeperConfigError(`${redactUrl(text)}: tls-cert and tls-key belong together`);
   const servername = get("tls-servername");
   const passphrase = get("tls-passphrase");
-  return {
+  const options = {
     ...(files.ca === undefined ? {} : { ca: readPem(files.ca, text) }),
     ...(files.cert === undefined ? {} : { cert: readPem(files.cert, text) }),
     ...(files.key === undefined ? {} : { key: readPem(files.key, text) }),
@@ -164,6 +165,22 @@ function readTls(url: RegistryUrl, text: string): ZookeeperTlsOptions | undefine
     ...(servername === undefined ? {} : { servername }),
     ...(boolean(get("tls-verify"), "tls-verify", text) === false ? { rejectUnauthorized: false } : {}),
   };
+  // Here, and not at the first connection, where it would look like a server that cannot be reached.
+  const check = (names: string, fn: () => unknown): void => {
+    try {
+      fn();
+    } catch (cause) {
+      throw new ZookeeperConfigError(`${redactUrl(text)}: ${names}: ${toError(cause).message}`, { cause });
+    }
+  };
+  const { ca, cert, key } = options;
+  if (ca !== undefined) check(`tls-ca ${files.ca} holds no certificate`, () => new X509Certificate(ca));
+  if (cert === undefined || key === undefined) return options;
+  check(`tls-cert ${files.cert} holds no certificate`, () => new X509Certificate(cert));
+  check(`tls-key ${files.key} cannot be used`, () => createPrivateKey({ key, passphrase }));
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey({ key, passphrase })))
+    throw new ZookeeperConfigError(`${redactUrl(text)}: tls-key ${files.key} is not that of tls-cert ${files.cert}`);
+  return options;
 }
 
 function readPem(file: string, url: string): string {

@@ -98,6 +98,56 @@ test("an answer out of order is a protocol error", () => {
   assert.equal(told.at(-1), "closed ProtocolError");
 });
 
+test("an answer to another request than the oldest fails both the connection and the request", () => {
+  const { connection, sink, told } = bench();
+  sink.opened();
+  sink.received(Buffer.from(HANDSHAKE, "hex"));
+  ask(connection, told);
+  ask(connection, told);
+  sink.received(Buffer.from(ANSWER.replace("0000005a00000001", "0000005a00000007"), "hex"));
+  assert.deepEqual(told.slice(-4), [
+    "destroyed",
+    "failed ConnectionLossError",
+    "failed ConnectionLossError",
+    "closed ProtocolError",
+  ]);
+});
+
+test("an event whose path is none is a protocol error", () => {
+  for (const path of ["", "abc"]) {
+    const { sink, told } = bench();
+    sink.opened();
+    sink.received(Buffer.from(HANDSHAKE, "hex"));
+    const length = (bytes: number): string => bytes.toString(16).padStart(8, "0");
+    const body = `ffffffff0000000000000003000000000000000100000003${length(path.length)}${Buffer.from(path).toString("hex")}`;
+    sink.received(Buffer.from(length(body.length / 2) + body, "hex"));
+    assert.equal(told.at(-1), "closed ProtocolError");
+  }
+});
+
+test("what cannot even be opened is a connection that failed, and leaves no timer", async () => {
+  const { runtime, clock, reports } = testRuntime();
+  const told: string[] = [];
+  const transport = {
+    open(): never {
+      throw new Error("PEM routines::no start line");
+    },
+  };
+  const request = { lastZxid: 0n, timeoutMs: 4_000, sessionId: 0n, password: new Uint8Array(16) };
+  const limits = { connectMs: 1_000, maxPacket: 1_000 };
+  const connection = new Connection(runtime, transport, { host: "h", port: 1 }, request, limits, {
+    connected: () => told.push("connected"),
+    notified: () => told.push("event"),
+    seen: () => told.push("seen"),
+    closed: (error, refused) => told.push(`${error.message}${refused ? " refused" : ""}`),
+  });
+  await clock.advance(2_000);
+  assert.deepEqual(told, ["h:1: PEM routines::no start line"]);
+  assert.equal(connection.open, false);
+  assert.equal(clock.pendingTimers, 0);
+  assert.deepEqual(reports, []);
+});
+
 test("a server that hangs up on the handshake refuses; one that breaks does not", () => {
   for (const [error, expected] of [
     [undefined, "closed refused ConnectionLossError"],

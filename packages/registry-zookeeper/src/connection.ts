@@ -44,6 +44,8 @@ interface Pending {
   readonly special: boolean;
 }
 
+const NO_STREAM: ByteStream = { write() {}, destroy() {}, keepAlive() {} };
+
 /**
  * ZooKeeper's protocol on one byte stream, from its opening to its end.
  *
@@ -89,13 +91,19 @@ export class Connection {
         this.#end(new ConnectionLossError(`${formatServer(server)}: ${what} within ${limits.connectMs} ms`), false);
       });
     }, limits.connectMs);
-    this.#stream = runtime.detached(() =>
-      transport.open(server, {
-        opened: () => this.#opened(),
-        received: (chunk) => this.#received(chunk),
-        closed: (error) => this.#hungUp(error),
-      }),
-    );
+    const stream = {
+      opened: () => this.#opened(),
+      received: (chunk: Buffer) => this.#received(chunk),
+      closed: (error: Error | undefined) => this.#hungUp(error),
+    };
+    this.#stream = runtime.detached(() => {
+      try {
+        return transport.open(server, stream);
+      } catch (error) {
+        runtime.clock.microtask(() => this.#hungUp(toError(error)));
+        return NO_STREAM;
+      }
+    });
   }
 
   get open(): boolean {
@@ -174,9 +182,10 @@ export class Connection {
     const header = readReplyHeader(reader);
     if (header.xid === Xid.notification) return this.#sink.notified(readWatchEvent(reader));
     if (header.xid === Xid.ping) return;
-    const pending = this.#pending.shift();
+    const pending = this.#pending[0];
     if (pending?.xid !== header.xid)
       throw new ProtocolError(`an answer to request ${header.xid}, expected ${pending?.xid ?? "none"}`);
+    this.#pending.shift();
     if (--this.#waiting === 0) this.#stream.keepAlive(false);
     if (header.zxid > 0n && !pending.special) this.#sink.seen(header.zxid);
     const { operation, answer } = pending;
@@ -215,7 +224,9 @@ export class Connection {
 
   #hungUp(error: Error | undefined): void {
     const refused = this.#phase === "handshake" && error === undefined;
-    const why = error?.message ?? (refused ? "it hung up on the handshake" : "it closed the connection");
+    const why =
+      error?.message ??
+      (refused ? "it hung up on the handshake (it serves nobody now, or speaks TLS)" : "it closed the connection");
     this.#end(new ConnectionLossError(`${formatServer(this.server)}: ${why}`, { cause: error }), refused);
   }
 

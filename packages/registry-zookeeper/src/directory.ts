@@ -1,5 +1,6 @@
 import type { Runtime, Timer } from "@dubhe/concurrency";
 import { isCode, toError } from "./errors.js";
+import { InFlight } from "./in-flight.js";
 import type { NodeData } from "./operations.js";
 import { join, nameOf, parentOf } from "./paths.js";
 import { EventType, type WatchEvent } from "./protocol.js";
@@ -48,6 +49,8 @@ export class Directory<T> {
   /** The newest read of each child that is being read; an older one is void. */
   readonly #reading = new Map<string, number>();
   #reads = 0;
+  /** Children that the server has been asked for, also those of which the answer is void. */
+  readonly #asked = new InFlight<string>();
   /** Deleted a moment ago. */
   readonly #leaving = new Map<string, Timer>();
   /** Children with an event since the list was asked for. */
@@ -55,12 +58,15 @@ export class Directory<T> {
   #listing: Promise<void> | undefined;
   #verifying: Promise<void> | undefined;
   #listAgain = false;
+  /** The list that follows is to look at every child. */
+  #verifyNext = false;
   /** A whole list has been read: until then nothing is pushed. */
   #complete = false;
   /** Changed since it was pushed, or read for the first time. */
   #dirty = false;
   #scheduled: Timer | undefined;
   #pushedAt = Number.NEGATIVE_INFINITY;
+  #armed = false;
   #disposed = false;
   readonly #onEvent = (event: WatchEvent): void => this.#event(event);
 
@@ -82,9 +88,11 @@ export class Directory<T> {
     return Array.from(this.#entries.values(), (entry) => entry.value);
   }
 
-  /** From its resolution on every change is pushed, once there is a first list. */
+  /** From its resolution on every change is pushed, once there is a first list. Idempotent. */
   async arm(signal?: AbortSignal): Promise<void> {
-    if (this.#options.recursive) await this.#session.watchRecursively(this.#path, this.#onEvent, signal);
+    if (!this.#options.recursive || this.#armed) return;
+    await this.#session.watchRecursively(this.#path, this.#onEvent, signal);
+    this.#armed = true;
   }
 
   /**
@@ -107,19 +115,23 @@ export class Directory<T> {
     for (const timer of this.#leaving.values()) timer.cancel();
     this.#leaving.clear();
     const paths = [this.#path];
-    if (!this.#options.recursive) for (const name of this.#entries.keys()) paths.push(join(this.#path, name));
+    if (!this.#options.recursive)
+      for (const name of new Set([...this.#entries.keys(), ...this.#asked.keys()])) paths.push(join(this.#path, name));
     await Promise.all(paths.map((path) => this.#session.removeWatches(path, this.#onEvent, signal)));
   }
 
   /** One at a time; one that is asked for meanwhile begins when this one has ended. */
   async #list(verify: boolean): Promise<void> {
+    this.#verifyNext ||= verify;
     if (this.#listing !== undefined) {
       this.#listAgain = true;
       await this.#listing.catch(() => undefined);
       if (this.#listing !== undefined) return this.#listing; // somebody else who waited began it
     }
+    const all = this.#verifyNext;
     this.#listAgain = false;
-    const listing = this.#listOnce(verify).finally(() => {
+    this.#verifyNext = false;
+    const listing = this.#listOnce(all).finally(() => {
       this.#listing = undefined;
     });
     this.#listing = listing;
@@ -127,6 +139,7 @@ export class Directory<T> {
   }
 
   async #listOnce(verify: boolean): Promise<void> {
+    if (this.#disposed) return;
     const touched = new Set<string>();
     this.#touched = touched;
     const names = (await this.#names()) ?? [];
@@ -149,8 +162,8 @@ export class Directory<T> {
     const watch = this.#options.recursive ? undefined : this.#onEvent;
     for (;;) {
       const names = await this.#session.children(this.#path, undefined, watch);
-      if (names !== undefined || watch === undefined) return names;
-      if ((await this.#session.exists(this.#path, undefined, watch)) === undefined) return undefined;
+      if (names !== undefined || watch === undefined || this.#disposed) return names;
+      if ((await this.#session.exists(this.#path, undefined, watch)) === undefined || this.#disposed) return undefined;
     }
   }
 
@@ -162,6 +175,7 @@ export class Directory<T> {
   }
 
   async #readChild(name: string): Promise<void> {
+    if (this.#disposed) return;
     const read = ++this.#reads;
     this.#reading.set(name, read);
     let entry: Entry<T> | undefined;
@@ -188,7 +202,12 @@ export class Directory<T> {
   async #node(name: string): Promise<(Pick<NodeData, "data"> & { stat: { mzxid: bigint } }) | undefined> {
     if (!this.#options.data) return { data: NO_DATA, stat: { mzxid: 0n } };
     const watch = this.#options.recursive ? undefined : this.#onEvent;
-    return this.#session.getData(join(this.#path, name), undefined, watch);
+    this.#asked.begin(name);
+    try {
+      return await this.#session.getData(join(this.#path, name), undefined, watch);
+    } finally {
+      this.#asked.end(name);
+    }
   }
 
   #event({ type, path }: WatchEvent): void {

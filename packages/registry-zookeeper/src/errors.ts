@@ -5,6 +5,12 @@ export class ZookeeperConfigError extends Error {
   override readonly name = "ZookeeperConfigError";
 }
 
+const HINTS: Readonly<Record<string, string>> = {
+  NO_AUTH: "the node is not open to this user; check user name and password",
+  AUTH_FAILED: "the server refuses user name and password",
+  SESSION_CLOSED_REQUIRE_SASL_AUTH: "the server wants SASL, which is not supported",
+};
+
 /** The server answered, and said no. */
 export class ZookeeperError extends Error {
   override readonly name = "ZookeeperError";
@@ -13,7 +19,9 @@ export class ZookeeperError extends Error {
   readonly path: string | undefined;
 
   constructor(operation: string, code: number, path?: string) {
-    super(`${operation}${path === undefined ? "" : ` ${path}`}: ${errorCodeName(code)}`);
+    const name = errorCodeName(code);
+    const hint = HINTS[name];
+    super(`${operation}${path === undefined ? "" : ` ${path}`}: ${name}${hint === undefined ? "" : ` (${hint})`}`);
     this.code = code;
     this.path = path;
   }

@@ -6,6 +6,7 @@ import {
   type MalformedInstance,
   parsePort,
 } from "@dubhe/discovery";
+import { toError } from "./errors.js";
 
 /** dubbo-java casts the payload to this class. */
 const PAYLOAD_CLASS = "org.apache.dubbo.registry.zookeeper.ZookeeperInstance";
@@ -41,6 +42,15 @@ export function encodeInstance(instance: Instance, registeredAt: number): Buffer
 
 /** What a node says, be it dubbo-go's, dubbo-java's or ours; a reason when it is no instance. Never throws. */
 export function decodeInstance(application: string, name: string, data: Buffer): Instance | MalformedInstance {
+  try {
+    return decode(application, name, data);
+  } catch (error) {
+    // JSON of any depth can be parsed, and not be written again.
+    return { id: name, reason: `${toError(error).message}: ${excerpt(data)}` };
+  }
+}
+
+function decode(application: string, name: string, data: Buffer): Instance | MalformedInstance {
   const malformed = (reason: string): MalformedInstance => ({ id: name, reason });
   let body: unknown;
   try {
@@ -50,9 +60,10 @@ export function decodeInstance(application: string, name: string, data: Buffer):
   }
   if (!isRecord(body)) return malformed(`not a JSON object: ${excerpt(data)}`);
   const { address, port, payload } = body;
-  if (typeof address !== "string" || address.trim() === "") return malformed("it has no address");
+  const host = typeof address === "string" ? address.trim().replace(/^\[(.*)\]$/, "$1") : "";
+  if (host === "") return malformed("it has no address");
   const number = parsePort(port);
-  if (number === undefined) return malformed(`its port is ${JSON.stringify(port) ?? "missing"}`);
+  if (number === undefined) return malformed(`its port is ${shown(port)}`);
   if (!isRecord(payload)) return malformed("its payload is no object");
   const raw = isRecord(payload.metadata) ? payload.metadata : {};
   const metadata: Record<string, string> = {};
@@ -71,7 +82,7 @@ export function decodeInstance(application: string, name: string, data: Buffer):
   } = metadata;
   return createInstance({
     application,
-    host: address.trim().replace(/^\[(.*)\]$/, "$1"),
+    host,
     port: number,
     weight: weight === undefined || weight === "" ? DEFAULT_WEIGHT : Number(weight),
     healthy: healthy !== "false",
@@ -91,6 +102,11 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 /** `__proto__` is a key as any other. */
 function set(record: Record<string, string>, key: string, value: string): void {
   Object.defineProperty(record, key, { value, enumerable: true, writable: true, configurable: true });
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "missing";
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
 function excerpt(data: Buffer): string {

@@ -9,8 +9,11 @@ import {
   ownerOf,
   parseProviderUrl,
   providerKey,
+  refKey,
   type SessionProviders,
 } from "@dubhe/discovery";
+import { Continued } from "./continued.js";
+import { Directories } from "./directories.js";
 import { Directory, type DirectoryOptions } from "./directory.js";
 import { isCode } from "./errors.js";
 import type { Layout } from "./layout.js";
@@ -31,92 +34,89 @@ export interface SessionParts {
   nextSeq(): number;
 }
 
-interface Watched {
-  readonly directory: Directory<Provider>;
-  /** By (group, version): they share the directory of their interface. */
-  readonly pushes: Map<string, (list: SessionProviders) => void>;
-}
-
 const NO_DATA = Buffer.alloc(0);
 
 /** Provider URLs below `/dubbo/<interface>/providers`. The URL is the node's name, so a change of it is another node. */
 export class ZookeeperInterfaces implements InterfaceSession {
   readonly #parts: SessionParts;
-  /** The node of each provider that this session registered. */
-  readonly #nodes = new Map<string, string>();
-  readonly #watched = new Map<string, Watched>();
+  /** By provider, the nodes of this session that may be there: several after a change, or an answer that came too late. */
+  readonly #nodes = new Map<string, Set<string>>();
+  /** By interface: refs of one interface share its directory. */
+  readonly #directories: Directories<Provider>;
+  readonly #continued = new Continued();
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
+    this.#directories = new Directories((service, push) => this.#directory(service, parts.recursive, push));
   }
 
-  async register(provider: InterfaceProvider, signal: AbortSignal): Promise<void> {
-    const { nodes, session } = this.#parts;
-    const key = providerKey(provider);
+  register(provider: InterfaceProvider, signal: AbortSignal): Promise<void> {
     const path = this.#pathOf(provider);
-    const old = this.#nodes.get(key);
-    const owner = ownerOf(provider.instance);
-    // The nonce is part of the name: what has this name is ours.
-    if (old === undefined || old === path) {
-      await nodes.put(path, NO_DATA, owner, () => owner, signal);
-    } else {
-      try {
-        await session.transact(
-          [
-            { kind: "create", path, data: NO_DATA, acl: session.acl },
-            { kind: "delete", path: old, version: -1 },
-          ],
-          signal,
-        );
-      } catch (error) {
-        if (!isCode(error, "NO_NODE") && !isCode(error, "NODE_EXISTS")) throw error;
-        await nodes.put(path, NO_DATA, owner, () => owner, signal);
-        await session.delete(old, -1, signal);
-      }
-    }
-    this.#nodes.set(key, path);
+    return this.#continued.run(providerKey(provider), `put ${path}`, signal, () => this.#put(provider, path));
   }
 
-  async deregister(provider: InterfaceProvider, signal: AbortSignal): Promise<void> {
-    const key = providerKey(provider);
-    const owner = ownerOf(provider.instance);
-    const paths = new Set([this.#nodes.get(key) ?? this.#pathOf(provider), this.#pathOf(provider)]);
-    for (const path of paths) await this.#parts.nodes.remove(path, owner, () => owner, signal);
-    this.#nodes.delete(key);
+  deregister(provider: InterfaceProvider, signal: AbortSignal): Promise<void> {
+    return this.#continued.run(providerKey(provider), "remove", signal, () => this.#remove(provider));
   }
 
-  async watch(ref: InterfaceRef, push: (list: SessionProviders) => void, signal: AbortSignal): Promise<void> {
-    let watched = this.#watched.get(ref.service);
-    if (watched === undefined) {
-      const pushes: Watched["pushes"] = new Map();
-      const { runtime, session, layout, recursive } = this.#parts;
-      const path = layout.providers(ref.service);
-      const directory = new Directory(runtime, session, path, providers(recursive), (values) => {
-        const list = this.#list(values);
-        for (const each of [...pushes.values()]) each(list);
-      });
-      watched = { directory, pushes };
-      this.#watched.set(ref.service, watched);
-    }
-    watched.pushes.set(refKey(ref), push);
-    await watched.directory.arm(signal);
+  watch(ref: InterfaceRef, push: (list: SessionProviders) => void, signal: AbortSignal): Promise<void> {
+    return this.#directories.watch(ref.service, refKey(ref), (values) => push(this.#list(values)), signal);
   }
 
-  async unwatch(ref: InterfaceRef, signal: AbortSignal): Promise<void> {
-    const watched = this.#watched.get(ref.service);
-    if (watched === undefined) return;
-    watched.pushes.delete(refKey(ref));
-    if (watched.pushes.size > 0) return;
-    this.#watched.delete(ref.service);
-    await watched.directory.dispose(signal);
+  unwatch(ref: InterfaceRef, signal: AbortSignal): Promise<void> {
+    return this.#directories.unwatch(ref.service, refKey(ref), signal);
   }
 
   async read(ref: InterfaceRef): Promise<SessionProviders> {
-    const { runtime, session, layout } = this.#parts;
-    const directory =
-      this.#watched.get(ref.service)?.directory ??
-      new Directory(runtime, session, layout.providers(ref.service), providers(true), () => undefined);
+    const directory = this.#directories.get(ref.service) ?? this.#directory(ref.service, true, () => undefined);
     return this.#list(await directory.read());
+  }
+
+  async #put(provider: InterfaceProvider, path: string): Promise<void> {
+    const { nodes, session } = this.#parts;
+    const paths = this.#pathsOf(provider).add(path);
+    const others = [...paths].filter((other) => other !== path);
+    if (others.length !== 1 || !(await this.#replaced(others[0] ?? "", path))) {
+      // The nonce is part of the name: what has this name is ours.
+      const owner = ownerOf(provider.instance);
+      await nodes.put(path, NO_DATA, owner, () => owner);
+      await Promise.all(others.map((other) => session.delete(other, -1)));
+    }
+    for (const other of others) paths.delete(other);
+  }
+
+  async #remove(provider: InterfaceProvider): Promise<void> {
+    const owner = ownerOf(provider.instance);
+    const paths = this.#pathsOf(provider).add(this.#pathOf(provider));
+    await Promise.all([...paths].map((path) => this.#parts.nodes.remove(path, owner, () => owner)));
+    this.#nodes.delete(providerKey(provider));
+  }
+
+  /** In one transaction. False when things are not as they were thought to be. */
+  async #replaced(old: string, path: string): Promise<boolean> {
+    const { session } = this.#parts;
+    try {
+      await session.transact([
+        { kind: "create", path, data: NO_DATA, acl: session.acl },
+        { kind: "delete", path: old, version: -1 },
+      ]);
+      return true;
+    } catch (error) {
+      if (isCode(error, "NO_NODE") || isCode(error, "NODE_EXISTS")) return false;
+      throw error;
+    }
+  }
+
+  #directory(service: string, recursive: boolean, push: (values: readonly Provider[]) => void): Directory<Provider> {
+    const { runtime, session, layout } = this.#parts;
+    return new Directory(runtime, session, layout.providers(service), providers(recursive), push);
+  }
+
+  #pathsOf(provider: InterfaceProvider): Set<string> {
+    const key = providerKey(provider);
+    const paths = this.#nodes.get(key) ?? new Set();
+    this.#nodes.set(key, paths);
+    return paths;
   }
 
   #pathOf(provider: InterfaceProvider): string {
@@ -142,8 +142,4 @@ function providers(recursive: boolean): DirectoryOptions<Provider> {
     },
     unreadable: (name, error) => ({ id: name, reason: error.message }),
   };
-}
-
-function refKey({ group, version }: InterfaceRef): string {
-  return JSON.stringify([group, version]);
 }

@@ -32,8 +32,22 @@ export class Layout {
     return `${this.#root}/mapping`;
   }
 
+  /** Whether a child of `applications` is one: with one root for everything, not all are. */
+  isApplication(name: string): boolean {
+    return !this.#shared || !RESERVED.has(name);
+  }
+
+  /** Whether a child of an application may be an instance: with one root for everything, dubbo-go's metadata stands there too. */
+  isInstance(name: string): boolean {
+    return !this.#shared || name.includes(":");
+  }
+
+  get #shared(): boolean {
+    return this.#services === this.#root;
+  }
+
   application(name: string): string {
-    if (this.#services === this.#root) refuseReserved(name);
+    if (!this.isApplication(name)) refuseReserved(name);
     return `${this.#services}/${element("application", name)}`;
   }
 
@@ -45,15 +59,18 @@ export class Layout {
     return `${this.mappings}/${element("interface", serviceInterface)}`;
   }
 
-  /** dubbo-java's place, then dubbo-go's. */
-  metadata(application: string): readonly [string, string] {
+  /** Of the metadata of an application: dubbo-java's place, then dubbo-go's. */
+  metadata(application: string, revision: string): readonly [string, string] {
+    const [java, go] = this.revisions(application);
+    const name = element("revision", revision);
+    return [`${java}/${name}`, `${go}/${name}`];
+  }
+
+  /** What `metadata` is in. */
+  revisions(application: string): readonly [string, string] {
     refuseReserved(application);
     const name = element("application", application);
     return [`${this.#root}/metadata/${name}`, `${this.#root}/${name}`];
-  }
-
-  revision(directory: string, revision: string): string {
-    return `${directory}/${element("revision", revision)}`;
   }
 
   providers(serviceInterface: string): string {

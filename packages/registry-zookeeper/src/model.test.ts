@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { instanceKey } from "@dubhe/discovery";
+import { createServiceInfo, type InterfaceProvider, instanceKey } from "@dubhe/discovery";
 import { testRuntime } from "@dubhe/testing";
 import fc from "fast-check";
 import { RegistryBench } from "./test-support/registry-bench.js";
@@ -23,6 +23,8 @@ const step = fc.oneof(
       ms: fc.constantFrom(0, 1, 2, 5, 60, 900, 4_500, 9_000),
     }),
   },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("update" as const), value: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("slow" as const), ms: fc.constantFrom(1, 40, 700, 1_700) }) },
   { weight: 2, arbitrary: fc.constant({ kind: "break" as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: "expire" as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: "freeze" as const }) },
@@ -39,6 +41,24 @@ for (const recursive of [true, false]) {
         const b = new RegistryBench(testRuntime({ seed }), { recursive });
         const registry = b.open();
         const registration = registry.register(b.instance(99));
+        const provider = (methods: string): InterfaceProvider => ({
+          instance: b.instance(99),
+          service: createServiceInfo({
+            name: "a.B",
+            group: "",
+            version: "",
+            protocol: "tri",
+            path: "a.B",
+            params: { methods },
+          }),
+        });
+        const published = registry.interfaces?.register(provider("first"));
+        let wanted = "first";
+        let providers: readonly string[] | undefined;
+        registry.interfaces?.watch({ service: "a.B", group: "", version: "" }, (event) => {
+          if (event.kind === "providers")
+            providers = event.providers.map(({ service }) => service.params.methods ?? "");
+        });
         let seen: readonly string[] | undefined;
         let revisions = "";
         let mapping: readonly string[] | undefined;
@@ -68,7 +88,12 @@ for (const recursive of [true, false]) {
           else if (one.kind === "remove" && b.server.tree.find(path) !== undefined) b.server.tree.delete(path, -1);
           else if (one.kind === "map") b.server.tree.put("/dubbo/mapping/a.B", one.value);
           else if (one.kind === "pass") await b.clock.advance(one.ms);
-          else if (one.kind === "break") b.server.breakConnections();
+          else if (one.kind === "slow") b.server.latencyMs = one.ms;
+          else if (one.kind === "update") {
+            wanted = String(one.value);
+            registration.update(b.instance(99, { value: wanted }));
+            published?.update(provider(wanted));
+          } else if (one.kind === "break") b.server.breakConnections();
           else if (one.kind === "expire") b.server.expire();
           else if (one.kind === "freeze") b.server.freeze();
           else if (one.kind === "thaw") b.server.thaw();
@@ -80,6 +105,7 @@ for (const recursive of [true, false]) {
           }
         }
         b.server.thaw();
+        b.server.latencyMs = 1;
         await b.clock.advance(90_000);
         const expected = [...(b.server.tree.find("/services/shop")?.children ?? [])].sort();
         assert.ok(expected.includes("10.0.0.1:99"), "registered");
@@ -95,10 +121,13 @@ for (const recursive of [true, false]) {
             .sort()
             .join(),
         );
+        if (wanted !== "first") assert.ok(revisions.split(",").includes(`99=${wanted}`), revisions);
+        assert.deepEqual(providers, [wanted]);
+        assert.equal(b.server.tree.find("/dubbo/a.B/providers")?.children.size, 1);
         const value = b.server.tree.find("/dubbo/mapping/a.B")?.data.toString();
         assert.deepEqual(mapping, value === undefined ? [] : value.split(","));
         assert.equal(registry.health.value.state, "up");
-        assert.equal(b.server.watches, (recursive ? 1 : 1 + expected.length) + 1, "watches at the server");
+        assert.equal(b.server.watches, (recursive ? 1 : 1 + expected.length) + 2, "watches at the server");
         assert.equal(b.server.sessions, 1);
         await b.close();
         assert.deepEqual(
@@ -107,7 +136,7 @@ for (const recursive of [true, false]) {
         );
         assert.deepEqual(b.reports, []);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 }

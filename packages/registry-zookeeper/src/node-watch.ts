@@ -6,36 +6,44 @@ import type { ZookeeperSession } from "./session.js";
 export class NodeWatch {
   readonly #session: ZookeeperSession;
   readonly #path: string;
-  readonly #push: (node: NodeData | undefined) => void;
-  #disposed = false;
+  /** Undefined: nobody wants to know. */
+  #push: ((node: NodeData | undefined) => void) | undefined;
+  #present = false;
   readonly #onEvent = (_event: WatchEvent): void => {
     // A failure is that of the connection, after which it is read again.
-    if (!this.#disposed) this.#readAndPush().catch(() => undefined);
+    if (this.#push !== undefined) this.#readAndPush().catch(() => undefined);
   };
 
-  constructor(session: ZookeeperSession, path: string, push: (node: NodeData | undefined) => void) {
+  constructor(session: ZookeeperSession, path: string) {
     this.#session = session;
     this.#path = path;
+  }
+
+  begin(push: (node: NodeData | undefined) => void): void {
     this.#push = push;
   }
 
   /** Watches and reads: from its resolution on every change is pushed. */
   async arm(signal?: AbortSignal): Promise<NodeData | undefined> {
     for (;;) {
-      const node = await this.#session.getData(this.#path, signal, this.#onEvent);
-      if (node !== undefined) return node;
-      // Made between the two requests: then there is a watch now, and something to read.
-      if ((await this.#session.exists(this.#path, signal, this.#onEvent)) === undefined) return undefined;
+      const asked = this.#session.getData(this.#path, signal, this.#onEvent);
+      // A node that is not there is watched for with another request. Both at once, as a second round trip may be too late.
+      const watched = this.#present ? undefined : this.#session.exists(this.#path, signal, this.#onEvent);
+      const [node, stat] = await Promise.all([asked, watched]);
+      this.#present = node !== undefined;
+      if (node !== undefined || this.#push === undefined) return node;
+      if (watched !== undefined && stat === undefined) return undefined;
+      // Made between the two requests, or gone since the last time: look again.
     }
   }
 
   async dispose(signal?: AbortSignal): Promise<void> {
-    this.#disposed = true;
+    this.#push = undefined;
     await this.#session.removeWatches(this.#path, this.#onEvent, signal);
   }
 
   async #readAndPush(): Promise<void> {
     const node = await this.arm();
-    if (!this.#disposed) this.#push(node);
+    this.#push?.(node);
   }
 }

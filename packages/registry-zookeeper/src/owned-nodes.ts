@@ -1,4 +1,5 @@
-import { offAbort, onAbort, type Runtime } from "@dubhe/concurrency";
+import type { Runtime } from "@dubhe/concurrency";
+import { Continued } from "./continued.js";
 import { isCode } from "./errors.js";
 import type { NodeData } from "./operations.js";
 import type { ZookeeperSession } from "./session.js";
@@ -16,6 +17,7 @@ export class OwnedNodes {
   readonly #runtime: Runtime;
   readonly #session: ZookeeperSession;
   readonly #foreignWaitMs: number;
+  readonly #continued = new Continued();
 
   /** `foreignWaitMs`: how long an attempt waits for a foreign owner to go. */
   constructor(runtime: Runtime, session: ZookeeperSession, foreignWaitMs: number) {
@@ -28,48 +30,54 @@ export class OwnedNodes {
    * `ownerOf` reads the owner nonce of what is there, "" for none. A leftover with `owner` or none is replaced; a foreign one is
    * waited for.
    */
-  async put(
+  put(
     path: string,
     data: Buffer,
     owner: string,
     ownerOf: (data: Buffer) => string,
-    signal: AbortSignal,
+    signal?: AbortSignal,
   ): Promise<void> {
-    const session = this.#session;
-    // Asked first, since a node that is there already is no reason to bother the whole ensemble with a failing write.
-    let node = await session.getData(path, signal);
-    for (;;) {
-      if (node === undefined) {
-        if (await this.#tolerating(["NODE_EXISTS"], session.create(path, data, { ephemeral: true, signal }))) return;
-      } else if (node.stat.ephemeralOwner === session.id) {
-        // Also where the answer to a create was lost with its connection.
-        if (node.data.equals(data)) return;
-        if (await this.#tolerating(["NO_NODE"], session.setData(path, data, -1, signal))) return;
-      } else if (isForeign(node, owner, ownerOf)) {
-        await this.#untilGone(path, ownerOf(node.data), signal);
-      } else {
-        const { version } = node.stat;
-        const replaced = session.transact(
-          [
-            { kind: "delete", path, version },
-            { kind: "create", path, data, acl: session.acl },
-          ],
-          signal,
-        );
-        if (await this.#tolerating(["NO_NODE", "BAD_VERSION", "NODE_EXISTS"], replaced)) return;
-      }
-      node = await session.getData(path, signal);
-    }
+    const goal = `put ${owner} ${data.toString()}`;
+    return this.#continued.run(path, goal, signal, () => this.#put(path, data, owner, ownerOf));
   }
 
   /** Removes it, unless it belongs to somebody else. */
-  async remove(path: string, owner: string, ownerOf: (data: Buffer) => string, signal: AbortSignal): Promise<void> {
+  remove(path: string, owner: string, ownerOf: (data: Buffer) => string, signal?: AbortSignal): Promise<void> {
+    return this.#continued.run(path, `remove ${owner}`, signal, () => this.#remove(path, owner, ownerOf));
+  }
+
+  async #put(path: string, data: Buffer, owner: string, ownerOf: (data: Buffer) => string): Promise<void> {
+    const session = this.#session;
+    // Asked first, since a node that is there already is no reason to bother the whole ensemble with a failing write.
+    let node = await session.getData(path);
     for (;;) {
-      const node = await this.#session.getData(path, signal);
+      if (node === undefined) {
+        if (await this.#tolerating(["NODE_EXISTS"], session.create(path, data, { ephemeral: true }))) return;
+      } else if (node.stat.ephemeralOwner === session.id) {
+        // Also where the answer to a create was lost with its connection.
+        if (node.data.equals(data)) return;
+        if (await this.#tolerating(["NO_NODE"], session.setData(path, data, -1))) return;
+      } else if (isForeign(node, owner, ownerOf)) {
+        await this.#untilGone(path, ownerOf(node.data));
+      } else {
+        const { version } = node.stat;
+        const replaced = session.transact([
+          { kind: "delete", path, version },
+          { kind: "create", path, data, acl: session.acl },
+        ]);
+        if (await this.#tolerating(["NO_NODE", "BAD_VERSION", "NODE_EXISTS"], replaced)) return;
+      }
+      node = await session.getData(path);
+    }
+  }
+
+  async #remove(path: string, owner: string, ownerOf: (data: Buffer) => string): Promise<void> {
+    for (;;) {
+      const node = await this.#session.getData(path);
       if (node === undefined) return;
       if (node.stat.ephemeralOwner !== this.#session.id && isForeign(node, owner, ownerOf)) return;
       // By version, as somebody may have replaced it since.
-      if (await this.#tolerating(["BAD_VERSION"], this.#session.delete(path, node.stat.version, signal))) return;
+      if (await this.#tolerating(["BAD_VERSION"], this.#session.delete(path, node.stat.version))) return;
     }
   }
 
@@ -84,29 +92,27 @@ export class OwnedNodes {
     }
   }
 
-  async #untilGone(path: string, owner: string, signal: AbortSignal): Promise<void> {
+  async #untilGone(path: string, owner: string): Promise<void> {
     const { clock } = this.#runtime;
     let fired!: () => void;
     const changed = new Promise<void>((resolve) => {
       fired = resolve;
     });
     const watch = (): void => fired();
-    if ((await this.#session.exists(path, signal, watch)) === undefined) {
-      await this.#session.removeWatches(path, watch, signal);
-      return;
-    }
     let timedOut = false;
     const timer = clock.setTimeout(() => {
       timedOut = true;
       fired();
     }, this.#foreignWaitMs);
-    onAbort(signal, fired);
-    await changed;
-    timer.cancel();
-    offAbort(signal, fired);
-    if (!timedOut && !signal.aborted) return;
-    await this.#session.removeWatches(path, watch).catch(() => undefined); // with the connection it is gone anyway
-    throw new ForeignOwnerError(`${path} is held by another owner, ${owner}; it is replaced when it goes`);
+    try {
+      if ((await this.#session.exists(path, undefined, watch)) !== undefined) await changed;
+    } finally {
+      timer.cancel();
+      // One that has fired is gone already, and with the connection all are.
+      void this.#session.removeWatches(path, watch).catch(() => undefined);
+    }
+    if (timedOut)
+      throw new ForeignOwnerError(`${path} is held by another owner, ${owner}; it is replaced when it goes`);
   }
 }
 

@@ -30,12 +30,12 @@ test("D-63: odd names are one path element or an error, never another path", () 
   for (const name of ["a/b", "../x", "..", "", "\n"]) {
     assert.throws(() => layout.application(name), TypeError);
     assert.throws(() => layout.mapping(name), TypeError);
-    assert.throws(() => layout.metadata(name), TypeError);
+    assert.throws(() => layout.revisions(name), TypeError);
     assert.throws(() => layout.configuration("g", name), TypeError);
   }
   // In dubbo-go's layout these would write into the mapping, the configurations, Java's metadata.
   for (const name of ["mapping", "config", "metadata"]) {
-    assert.throws(() => layout.metadata(name), /other data/);
+    assert.throws(() => layout.revisions(name), /other data/);
     assert.throws(() => layout.providers(name), /other data/);
     assert.throws(() => new Layout({ root: "/g", servicesRoot: "/g" }).application(name), /other data/);
   }

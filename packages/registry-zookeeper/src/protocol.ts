@@ -1,3 +1,4 @@
+import { ProtocolError } from "./errors.js";
 import { JuteReader, JuteWriter } from "./jute.js";
 
 /** `ZooDefs.OpCode`, as far as we use it. */
@@ -103,7 +104,9 @@ export function readReplyHeader(reader: JuteReader): ReplyHeader {
 export function readWatchEvent(reader: JuteReader): WatchEvent {
   const type = reader.int();
   reader.int(); // the state of the session, which we know better
-  return { type, path: reader.text() };
+  const path = reader.text();
+  if (!path.startsWith("/")) throw new ProtocolError(`an event of a node without a path: ${JSON.stringify(path)}`);
+  return { type, path };
 }
 
 export function readStat(reader: JuteReader): Stat {

@@ -11,6 +11,7 @@ for (const recursive of [true, false]) {
       "drop-connection",
       "expire-session",
       "freeze",
+      "slow",
       "wipe-mapping",
       "garbage",
       "leftovers",
@@ -57,6 +58,9 @@ for (const recursive of [true, false]) {
         },
         async thaw() {
           server.thaw();
+        },
+        async slow(ms) {
+          server.latencyMs = 1 + ms;
         },
         async wipeMapping(serviceInterface) {
           server.tree.delete(`/base/dubbo/mapping/${serviceInterface}`, -1);

@@ -10,6 +10,8 @@ import {
   type SessionInstances,
   type SessionMapping,
 } from "@dubhe/discovery";
+import { Continued } from "./continued.js";
+import { Directories } from "./directories.js";
 import { Directory, type DirectoryOptions } from "./directory.js";
 import { isCode } from "./errors.js";
 import { decodeInstance, encodeInstance, isMalformed } from "./instance-codec.js";
@@ -47,17 +49,19 @@ export class ZookeeperRegistrySession implements RegistrySession {
   readonly interfaces: InterfaceSession;
   readonly configuration: ConfigurationSession;
   readonly #parts: SessionParts;
-  readonly #instances = new Map<string, Directory<Instance | MalformedInstance>>();
+  readonly #instances: Directories<Instance | MalformedInstance>;
   /** By path: mappings and configurations. */
   readonly #nodes = new Map<string, NodeWatch>();
   /** When each instance was registered in this session. */
   readonly #registeredAt = new Map<string, number>();
+  readonly #continued = new Continued();
   #seq = 0;
 
   constructor(runtime: Runtime, session: ZookeeperSession, layout: Layout, options: RegistrySessionOptions) {
     const { recursive } = options;
     const nodes = new OwnedNodes(runtime, session, options.foreignWaitMs);
     this.#parts = { runtime, session, layout, nodes, recursive, nextSeq: () => ++this.#seq };
+    this.#instances = new Directories((application, push) => this.#directory(application, recursive, push));
     this.interfaces = new ZookeeperInterfaces(this.#parts);
     this.configuration = {
       watch: (group, key, push, signal) =>
@@ -95,23 +99,12 @@ export class ZookeeperRegistrySession implements RegistrySession {
     this.#registeredAt.delete(path);
   }
 
-  async watchInstances(
-    application: string,
-    push: (list: SessionInstances) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const directory = this.#directory(application, this.#parts.recursive, (values) => push(this.#list(values)));
-    const old = this.#instances.get(application);
-    this.#instances.set(application, directory);
-    await directory.arm(signal);
-    if (old !== undefined) await old.dispose(signal); // an attempt that failed half way
+  watchInstances(application: string, push: (list: SessionInstances) => void, signal: AbortSignal): Promise<void> {
+    return this.#instances.watch(application, "", (values) => push(this.#list(values)), signal);
   }
 
-  async unwatchInstances(application: string, signal: AbortSignal): Promise<void> {
-    const directory = this.#instances.get(application);
-    if (directory === undefined) return;
-    await directory.dispose(signal);
-    this.#instances.delete(application);
+  unwatchInstances(application: string, signal: AbortSignal): Promise<void> {
+    return this.#instances.unwatch(application, "", signal);
   }
 
   async readInstances(application: string): Promise<SessionInstances> {
@@ -152,38 +145,39 @@ export class ZookeeperRegistrySession implements RegistrySession {
   /** dubbo-java's first, then dubbo-go's: Java alone cannot ask the instance instead. */
   async readMetadata(application: string, revision: string, signal: AbortSignal): Promise<string | undefined> {
     const { layout } = this.#parts;
-    for (const directory of layout.metadata(application)) {
-      const node = await this.session.getData(layout.revision(directory, revision), signal);
-      if (node !== undefined && node.data.length > 0) return node.data.toString("utf8");
-    }
-    return undefined;
+    const paths = layout.metadata(application, revision);
+    const nodes = await Promise.all(paths.map((path) => this.session.getData(path, signal)));
+    return nodes.find((node) => node !== undefined && node.data.length > 0)?.data.toString("utf8");
   }
 
   /** dubbo-go's first: whoever reads dubbo-java's and finds it right may take the other for granted. */
-  async writeMetadata(application: string, revision: string, value: string, signal: AbortSignal): Promise<void> {
+  writeMetadata(application: string, revision: string, value: string, signal: AbortSignal): Promise<void> {
     const { layout } = this.#parts;
-    const [java, go] = layout.metadata(application);
-    for (const directory of [go, java])
-      await this.#write(layout.revision(directory, revision), Buffer.from(value), signal);
+    const [java, go] = layout.metadata(application, revision);
+    const data = Buffer.from(value);
+    return this.#continued.run(java, value, signal, async () => {
+      for (const path of [go, java]) await this.#write(path, data);
+    });
   }
 
   async listMetadata(application: string, signal: AbortSignal): Promise<readonly string[]> {
     const revisions = new Set<string>();
-    for (const directory of this.#parts.layout.metadata(application)) {
-      for (const name of (await this.session.children(directory, signal)) ?? [])
-        if (!NO_REVISIONS.has(name)) revisions.add(name);
-    }
+    const directories = this.#parts.layout.revisions(application);
+    const lists = await Promise.all(directories.map((directory) => this.session.children(directory, signal)));
+    for (const name of lists.flatMap((names) => names ?? [])) if (!NO_REVISIONS.has(name)) revisions.add(name);
     return [...revisions];
   }
 
   async removeMetadata(application: string, revision: string, signal: AbortSignal): Promise<void> {
     const { layout } = this.#parts;
-    for (const directory of layout.metadata(application))
-      await this.session.delete(layout.revision(directory, revision), -1, signal);
+    const paths = layout.metadata(application, revision);
+    await Promise.all(paths.map((path) => this.session.delete(path, -1, signal)));
   }
 
   async listApplications(signal: AbortSignal): Promise<readonly string[]> {
-    return (await this.session.children(this.#parts.layout.applications, signal)) ?? [];
+    const { layout } = this.#parts;
+    const names = (await this.session.children(layout.applications, signal)) ?? [];
+    return names.filter((name) => layout.isApplication(name));
   }
 
   async listInterfaces(signal: AbortSignal): Promise<readonly string[]> {
@@ -213,18 +207,18 @@ export class ZookeeperRegistrySession implements RegistrySession {
     const instances: Instance[] = [];
     const malformed: MalformedInstance[] = [];
     for (const value of values) {
-      if (isMalformed(value)) malformed.push(value);
-      else instances.push(value);
+      if (isMalformed(value)) {
+        if (this.#parts.layout.isInstance(value.id)) malformed.push(value);
+      } else instances.push(value);
     }
     return { seq: this.#parts.nextSeq(), instances, malformed };
   }
 
   async #watchNode(path: string, push: (node: NodeData | undefined) => void, signal: AbortSignal): Promise<void> {
-    const old = this.#nodes.get(path);
-    const watch = new NodeWatch(this.session, path, push);
+    const watch = this.#nodes.get(path) ?? new NodeWatch(this.session, path);
     this.#nodes.set(path, watch);
+    watch.begin(push);
     await watch.arm(signal);
-    if (old !== undefined) await old.dispose(signal);
   }
 
   async #unwatchNode(path: string, signal: AbortSignal): Promise<void> {
@@ -248,16 +242,16 @@ export class ZookeeperRegistrySession implements RegistrySession {
     return { seq: this.#parts.nextSeq(), value: node?.data.toString("utf8") };
   }
 
-  async #write(path: string, data: Buffer, signal: AbortSignal): Promise<void> {
+  async #write(path: string, data: Buffer): Promise<void> {
     for (;;) {
       try {
-        await this.session.create(path, data, { signal });
+        await this.session.create(path, data);
         return;
       } catch (error) {
         if (!isCode(error, "NODE_EXISTS")) throw error;
       }
       try {
-        await this.session.setData(path, data, -1, signal);
+        await this.session.setData(path, data, -1);
         return;
       } catch (error) {
         if (!isCode(error, "NO_NODE")) throw error; // removed between the two

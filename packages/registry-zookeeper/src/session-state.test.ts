@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { isOver, nextSessionState, type SessionInput, type SessionState } from "./session-state.js";
+import { isDoubtful, isOver, nextSessionState, type SessionInput, type SessionState } from "./session-state.js";
 
 const session = { id: 5n, password: new Uint8Array(16), timeoutMs: 6_000 };
 const reason = new Error("reset");
 const connecting: SessionState = { kind: "connecting" };
 const connected: SessionState = { kind: "connected", session };
-const suspended: SessionState = { kind: "suspended", session, since: 1_000, reason };
+const suspended: SessionState = { kind: "suspended", session, since: 1_000, reason, refused: false };
 const lossAt = (now: number, refused = false): SessionInput => ({ kind: "disconnected", now, reason, refused });
 
 test("the arrows of the diagram", () => {
@@ -24,12 +24,20 @@ test("the arrows of the diagram", () => {
     // However long nobody can be reached: when all servers are down, nobody ends the session.
     [suspended, lossAt(1e9), "suspended"],
     [suspended, lossAt(6_500, true), "suspended"],
-    [suspended, lossAt(7_001, true), "lost"],
+    [suspended, lossAt(1e9, true), "suspended"],
     [connected, { kind: "close" }, "closed"],
     [suspended, { kind: "close" }, "closed"],
   ];
   for (const [state, input, kind] of cases)
     assert.equal(nextSessionState(state, input).kind, kind, `${state.kind} + ${input.kind}`);
+});
+
+test("a session is in doubt when a server refuses it after its timeout", () => {
+  const refused = nextSessionState(suspended, lossAt(2_000, true));
+  assert.equal(isDoubtful(refused, 7_000), false);
+  assert.equal(isDoubtful(refused, 7_001), true);
+  assert.equal(isDoubtful(nextSessionState(refused, lossAt(8_000)), 9_000), false, "nobody was reached since");
+  for (const state of [connecting, connected, suspended]) assert.equal(isDoubtful(state, 1e9), false);
 });
 
 test("what is over stays over, and a suspension keeps its beginning", () => {

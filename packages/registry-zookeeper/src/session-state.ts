@@ -4,17 +4,22 @@
  *     connecting ──accepted──▶ connected ◀──resumed── suspended
  *          │                       └──connection lost──▶ │
  *          │                                             │
- *          └──no server──▶ lost ◀──expired, or presumed──┘        any ──close──▶ closed
+ *          └──no server──▶ lost ◀───expired, broken──────┘        any ──close──▶ closed
  *
  * suspended: no server can be reached now. What the session holds (ephemeral nodes, watches) stands, since the servers wait for
  *   `timeoutMs` before they end it; and when all servers are down, nobody ends it.
- * lost: it has ended, and what it held with it. Either a server said so; or a server refuses the handshake after the timeout:
- *   one that has lost its data hangs up on sessions that have seen more than it has, for ever.
+ * lost: it has ended, and what it held with it: a server said so, or only a new session can go on.
  */
 export type SessionState =
   | { readonly kind: "connecting" }
   | { readonly kind: "connected"; readonly session: SessionIdentity }
-  | { readonly kind: "suspended"; readonly session: SessionIdentity; readonly since: number; readonly reason: Error }
+  | {
+      readonly kind: "suspended";
+      readonly session: SessionIdentity;
+      readonly since: number;
+      readonly reason: Error /** By the last server that was tried. */;
+      readonly refused: boolean;
+    }
   | { readonly kind: "lost"; readonly reason: Error }
   | { readonly kind: "closed" };
 
@@ -66,9 +71,16 @@ function answered(state: SessionState, session: SessionIdentity): SessionState {
 
 function disconnected(state: SessionState, input: SessionInput & { readonly kind: "disconnected" }): SessionState {
   if (state.kind === "connected")
-    return { kind: "suspended", session: state.session, since: input.now, reason: input.reason };
+    return { kind: "suspended", session: state.session, since: input.now, reason: input.reason, refused: false };
   if (state.kind !== "suspended") return state;
-  if (input.refused && input.now - state.since > state.session.timeoutMs)
-    return { kind: "lost", reason: new Error(`the session is presumed gone: ${input.reason.message}`) };
-  return { ...state, reason: input.reason };
+  return { ...state, reason: input.reason, refused: input.refused };
+}
+
+/**
+ * Whether to ask a server for the session without saying what it has seen. A server hangs up on one that has seen more than itself:
+ * one that lags behind does so for a while, one that has lost its data for ever, and one without a quorum hangs up on everybody.
+ * Asked like this after the timeout, the second says that there is no such session; nobody else's answer does any harm.
+ */
+export function isDoubtful(state: SessionState, now: number): boolean {
+  return state.kind === "suspended" && state.refused && now - state.since > state.session.timeoutMs;
 }

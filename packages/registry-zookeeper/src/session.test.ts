@@ -48,7 +48,7 @@ test("expiry: lost, told once, and every request rejects", async () => {
   assert.deepEqual(b.seen, ["suspended", "lost"]);
 });
 
-test("a server that lost its data hangs up on us for ever: after the timeout the session is given up", async () => {
+test("a server that lost its data hangs up on us: asked after the timeout, it says that there is no such session", async () => {
   const b = sessionBench(testRuntime());
   const session = await b.open();
   for (let n = 0; n < 5; n++) await b.run(session.create(`/n${n}`, DATA));
@@ -57,6 +57,23 @@ test("a server that lost its data hangs up on us for ever: after the timeout the
   assert.equal(session.state.kind, "suspended", "it may be one server that lags behind");
   await b.clock.advance(5_000);
   assert.deepEqual(b.seen, ["suspended", "lost"]);
+});
+
+test("servers without a quorum hang up on everybody, for as long as it takes: the session stands", async () => {
+  const b = sessionBench(testRuntime());
+  const session = await b.open();
+  await b.run(session.create("/a", DATA, { ephemeral: true }));
+  const { id } = session;
+  b.server.alone = true;
+  b.server.stopSessionTimers();
+  b.server.breakConnections();
+  await b.clock.advance(3_600_000);
+  assert.deepEqual(b.seen, ["suspended"]);
+  b.server.alone = false;
+  await b.clock.advance(5_000);
+  assert.deepEqual(b.seen, ["suspended", "resumed"]);
+  assert.equal(session.id, id);
+  await b.run(session.close());
 });
 
 test("a frozen server is found out within two thirds of the timeout, and another one resumes", async () => {

@@ -1,6 +1,7 @@
 import { offAbort, onAbort, Reconciler, type Runtime } from "@dubhe/concurrency";
 import { Connection } from "./connection.js";
 import { ConnectionLossError, isCode, SessionLostError, toError } from "./errors.js";
+import { InFlight } from "./in-flight.js";
 import {
   addRecursiveWatchOperation,
   childrenOperation,
@@ -27,7 +28,7 @@ import {
   type WatchEvent,
   Xid,
 } from "./protocol.js";
-import { isOver, nextSessionState, type SessionInput, type SessionState } from "./session-state.js";
+import { isDoubtful, isOver, nextSessionState, type SessionInput, type SessionState } from "./session-state.js";
 import type { Transport } from "./transport.js";
 import type { ServerAddress } from "./url.js";
 import { type WatchKind, type WatchListener, WatchTable } from "./watch-table.js";
@@ -68,6 +69,8 @@ export class ZookeeperSession {
   /** In the order in which they are tried. */
   readonly #servers: readonly ServerAddress[];
   readonly #connector: Reconciler<"connection", number>;
+  /** Paths for which a server has been asked to watch, and has not answered yet. */
+  readonly #setting = new InFlight<string>();
   #nextServer: number;
   #state: SessionState = { kind: "connecting" };
   #connection: Connection | undefined;
@@ -75,6 +78,7 @@ export class ZookeeperSession {
   #endListener: ((reason: Error) => void) | undefined;
   #suspendListener: ((reason: Error | undefined) => void) | undefined;
   #closing: Promise<void> | undefined;
+  #whenStirred: (() => void) | undefined;
 
   private constructor(runtime: Runtime, options: SessionOptions, firstServer: number) {
     this.#runtime = runtime;
@@ -170,6 +174,7 @@ export class ZookeeperSession {
       answered,
       // The watch is there all the same.
       absent: () => undefined,
+      watches: watch !== undefined,
     });
   }
 
@@ -181,6 +186,7 @@ export class ZookeeperSession {
     return this.#perform<NodeData | undefined>(getDataOperation(this.#real(path), watch !== undefined), signal, {
       answered,
       absent: () => undefined,
+      watches: watch !== undefined,
     });
   }
 
@@ -192,21 +198,34 @@ export class ZookeeperSession {
     return this.#perform<readonly string[] | undefined>(
       childrenOperation(this.#real(path), watch !== undefined),
       signal,
-      { answered, absent: () => undefined },
+      { answered, absent: () => undefined, watches: watch !== undefined },
     );
   }
 
-  /** Of what happens to a node, there or not, and everything below it. Rejects with UNIMPLEMENTED before 3.6. */
+  /**
+   * Of what happens to a node, there or not, and everything below it. A server before 3.6 has no such watches; then the session is
+   * given up, since a new one can do without.
+   */
   watchRecursively(path: string, watch: WatchListener, signal?: AbortSignal): Promise<void> {
     return this.#perform(addRecursiveWatchOperation(this.#real(path)), signal, {
       answered: () => this.#addWatch("recursive", path, watch),
+      watches: true,
+      needed: true,
     });
   }
 
-  /** All that `watch` listens to on the path. It is forgotten here at once, whatever the server answers. */
+  /**
+   * All that `watch` listens to on the path. It is forgotten here at once, whatever the server answers; one that is being set, when it
+   * is set. The server has one watch for all who listen on a path, so it is told only when nobody does.
+   */
   async removeWatches(path: string, watch: WatchListener, signal?: AbortSignal): Promise<void> {
     const real = this.#real(path);
-    if (this.watches.remove(real, watch) !== "none") return;
+    let ours = this.watches.remove(real, watch);
+    while (this.#setting.has(real)) {
+      await this.#setting.settled(real, signal);
+      ours = this.watches.remove(real, watch) || ours;
+    }
+    if (!ours || this.watches.has(real)) return;
     try {
       await this.#perform(removeWatchesOperation(real), signal);
     } catch (error) {
@@ -248,7 +267,7 @@ export class ZookeeperSession {
     return this.#perform(ephemeralsOperation(this.#real(prefix)), signal);
   }
 
-  /** Ends the session, if a server can be told within 0.8 s; else it expires. Never rejects. Idempotent. */
+  /** Ends the session, if a server can be reached and told within 0.8 s; else it expires. Never rejects. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -260,15 +279,18 @@ export class ZookeeperSession {
       const connection = this.#connection;
       if (connection === undefined || isOver(this.#state)) return reject(this.#unavailable(operation));
       const abort = (): void => reject(signal?.reason);
+      const watched = on.watches === true ? operation.path : undefined;
       const end = (): void => {
         if (signal !== undefined) offAbort(signal, abort);
+        if (watched !== undefined) this.#setting.end(watched);
       };
       if (signal !== undefined) onAbort(signal, abort);
+      if (watched !== undefined) this.#setting.begin(watched);
       this.counters.requests++;
       // The hooks run whether or not anybody still waits: the server has set the watch.
       const result = (value: T): void => {
-        end();
         on.answered?.(value);
+        end();
         resolve(value);
       };
       connection.send(operation, {
@@ -276,7 +298,8 @@ export class ZookeeperSession {
         failed: (error) => {
           if (on.absent !== undefined && isCode(error, "NO_NODE")) return result(on.absent());
           end();
-          if (isCode(error, "SESSION_EXPIRED")) this.#step({ kind: "broken", reason: error });
+          if (isCode(error, "SESSION_EXPIRED") || (on.needed === true && isCode(error, "UNIMPLEMENTED")))
+            this.#step({ kind: "broken", reason: error });
           if (isCode(error, "SESSION_MOVED")) this.#abandon(connection, error);
           reject(error);
         },
@@ -291,12 +314,17 @@ export class ZookeeperSession {
     } catch (error) {
       if (!isCode(error, "NO_NODE") || parentOf(real) === "/") throw error;
     }
+    const ancestors: string[] = [];
+    for (let at = parentOf(real); at !== "/"; at = parentOf(at)) ancestors.unshift(at);
+    // All in one round trip: a server works on them in order. Most are there; whatever is wrong shows at the node itself.
+    const made = ancestors.map((path) => this.#perform(createOperation(path, NO_DATA, false, this.acl), undefined));
+    const failures = Promise.all(made.map((one) => one.then(ignore, toError)));
     try {
-      await this.#create(parentOf(real), NO_DATA, false, signal);
+      await attempt();
     } catch (error) {
-      if (!isCode(error, "NODE_EXISTS")) throw error; // somebody else was faster
+      if (!isCode(error, "NO_NODE")) throw error;
+      throw (await failures).find((failure) => failure !== undefined && !isCode(failure, "NODE_EXISTS")) ?? error;
     }
-    await attempt();
   }
 
   #addWatch(kind: WatchKind, path: string, listener: WatchListener): void {
@@ -308,6 +336,7 @@ export class ZookeeperSession {
     if (isOver(this.#state)) return Promise.resolve();
     const server = this.#servers[this.#nextServer++ % this.#servers.length] as ServerAddress;
     const known = this.#state.kind === "suspended" ? this.#state.session : undefined;
+    const lastZxid = isDoubtful(this.#state, this.#runtime.clock.now()) ? 0n : this.#lastZxid;
     return new Promise<void>((resolve, reject) => {
       let ready = false;
       let over = false;
@@ -328,7 +357,7 @@ export class ZookeeperSession {
         this.#options.transport,
         server,
         {
-          lastZxid: this.#lastZxid,
+          lastZxid,
           timeoutMs: this.#options.sessionTimeoutMs,
           sessionId: known?.id ?? 0n,
           password: known?.password ?? new Uint8Array(SESSION_PASSWORD_LENGTH),
@@ -403,6 +432,7 @@ export class ZookeeperSession {
     const state = nextSessionState(old, input);
     if (state === old) return;
     this.#state = state;
+    if (state.kind !== "suspended") this.#whenStirred?.();
     if (state.kind === "suspended" && old.kind === "connected") {
       this.#tell(() => this.#suspendListener?.(this.#suspendedError(state.reason)));
       this.#connector.want("connection", this.counters.connects);
@@ -429,21 +459,31 @@ export class ZookeeperSession {
   }
 
   async #close(): Promise<void> {
-    const connection = this.#connection;
     const { clock } = this.#runtime;
+    let limit: { cancel(): void } | undefined;
+    const tooLate = new Promise<void>((resolve) => {
+      limit = clock.setTimeout(resolve, CLOSE_MS, { ref: true });
+    });
+    // What it holds would stand until it expires, so a server that can be reached soon is worth the wait.
+    if (this.#state.kind === "suspended") await Promise.race([this.#stirred(), tooLate]);
+    const connection = this.#connection;
     if (connection?.open === true && this.#state.kind === "connected") {
       this.#state = { kind: "closed" };
-      await new Promise<void>((resolve) => {
-        const timer = clock.setTimeout(resolve, CLOSE_MS, { ref: true });
-        const end = (): void => {
-          timer.cancel();
-          resolve();
-        };
-        connection.send(closeOperation, { result: end, failed: end });
+      const told = new Promise<void>((resolve) => {
+        connection.send(closeOperation, { result: () => resolve(), failed: () => resolve() });
       });
+      await Promise.race([told, tooLate]);
     }
+    limit?.cancel();
     this.#state = { kind: "closed" };
     this.#release();
+  }
+
+  /** Resolves when the session is no longer suspended. */
+  #stirred(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenStirred = resolve;
+    });
   }
 
   #release(): void {
@@ -483,6 +523,11 @@ interface Hooks<T> {
   answered?(value: T): void;
   /** What NO_NODE means, when it is an answer. */
   absent?(): T;
+  /** It sets a watch on its path. */
+  readonly watches?: boolean;
+  /** A server that does not know it is of no use to this session. */
+  readonly needed?: boolean;
 }
 
 const NO_DATA = new Uint8Array();
+const ignore = (): undefined => undefined;

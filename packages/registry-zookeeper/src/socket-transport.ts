@@ -16,6 +16,19 @@ function connectSocket({ host, port }: ServerAddress, tls: ZookeeperTlsOptions |
   return connectTls({ ...tls, host, port, ...(servername === undefined ? {} : { servername }) }).setNoDelay(true);
 }
 
+/** OpenSSL's words, with what they mean here. */
+function tlsError(error: Error & { readonly code?: string; readonly reason?: string }): Error {
+  const { code = "", reason, message } = error;
+  const said = (text: string): Error => new Error(text, { cause: error });
+  if (/ALERT/.test(code))
+    return said(`TLS: it refuses us: ${reason} (if it wants a certificate of ours: tls-cert and tls-key)`);
+  if (/UNABLE_TO_|SELF_SIGNED/.test(code)) return said(`TLS: ${message}: not from an authority that we trust (tls-ca)`);
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return said(`TLS: ${message} (tls-servername)`);
+  if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || /before secure TLS/.test(message))
+    return said(`TLS: ${reason ?? message} (is it a TLS port?)`);
+  return error;
+}
+
 class SocketStream implements ByteStream {
   readonly #socket: Socket;
   #ended = false;
@@ -34,7 +47,7 @@ class SocketStream implements ByteStream {
       socket.destroy();
       sink.closed(error);
     };
-    socket.on("error", (error) => end(toError(error)));
+    socket.on("error", (error) => end(tls ? tlsError(error) : toError(error)));
     socket.on("end", () => end());
     socket.on("close", () => end());
   }

@@ -31,10 +31,18 @@ test("a path with several listeners is one watch of the server, until the last h
   const [one, two] = [listener("one"), listener("two")];
   table.add("data", "/a", one);
   table.add("child", "/a", two);
-  assert.equal(table.remove("/a", one), "others");
-  assert.equal(table.remove("/a", one), "unknown");
-  assert.equal(table.remove("/a", two), "none");
+  assert.equal(table.remove("/a", one), true);
+  assert.equal(table.remove("/a", one), false);
+  assert.equal(table.has("/a"), true);
+  assert.equal(table.remove("/a", two), true);
+  assert.equal(table.has("/a"), false);
   assert.equal(table.size, 0);
+});
+
+test("a path of another shape than ZooKeeper's is for nobody, and ends", () => {
+  const table = new WatchTable();
+  table.add("recursive", "/", listener("root"));
+  for (const path of ["", "abc"]) assert.deepEqual(names(table, EventType.created, path), []);
 });
 
 test("packets hold every path once, and no more bytes than allowed", () => {

@@ -1,3 +1,4 @@
+import { parentOf } from "./paths.js";
 import { EventType, type WatchEvent } from "./protocol.js";
 
 /**
@@ -45,18 +46,21 @@ export class WatchTable {
     else listeners.add(listener);
   }
 
-  /** What is left on the path: `none` = nothing any more; `unknown` = `listener` was not there. */
-  remove(path: string, listener: WatchListener): "none" | "others" | "unknown" {
+  /** Whether anybody listens on the path. */
+  has(path: string): boolean {
+    return Object.values(this.#tables).some((table) => table.has(path));
+  }
+
+  /** False when `listener` was not there. */
+  remove(path: string, listener: WatchListener): boolean {
     let found = false;
-    let others = false;
     for (const table of Object.values(this.#tables)) {
       const listeners = table.get(path);
       if (listeners === undefined) continue;
       found = listeners.delete(listener) || found;
       if (listeners.size === 0) table.delete(path);
-      else others = true;
     }
-    return found ? (others ? "others" : "none") : "unknown";
+    return found;
   }
 
   clear(): void {
@@ -74,7 +78,7 @@ export class WatchTable {
     if (type !== EventType.childrenChanged) {
       take(data);
       take(exist);
-      for (let at = path; recursive.size > 0; at = at.slice(0, Math.max(1, at.lastIndexOf("/")))) {
+      for (let at = path; recursive.size > 0 && at.startsWith("/"); at = parentOf(at)) {
         for (const listener of recursive.get(at) ?? []) found.add(listener);
         if (at === "/") break;
       }

@@ -1,7 +1,7 @@
 import type { Runtime } from "@dubhe/concurrency";
 import { type RegistryDriver, SessionRegistry, type SessionRegistryOptions } from "@dubhe/discovery";
 import { type ZookeeperConfig, zookeeperId } from "./config.js";
-import { ZookeeperError } from "./errors.js";
+import { isCode } from "./errors.js";
 import { Layout } from "./layout.js";
 import { ZookeeperRegistrySession } from "./registry-session.js";
 import { type SessionOptions, ZookeeperSession } from "./session.js";
@@ -123,7 +123,7 @@ async function knowsRecursiveWatches(session: ZookeeperSession, signal: AbortSig
     await session.ephemerals("/", signal);
     return true;
   } catch (error) {
-    if (error instanceof ZookeeperError) return false;
+    if (isCode(error, "UNIMPLEMENTED")) return false;
     throw error;
   }
 }

@@ -88,7 +88,7 @@ export function registerInterfaceTests({ contract, can }: ContractSuite): void {
     );
   });
 
-  contract("dispose of a provider withdraws it alone, also during its registration", async (bench) => {
+  contract("dispose of a provider withdraws it alone, also during its registration (D-57)", async (bench) => {
     const [registry, consumer] = [await bench.open(), await bench.open()];
     const name = bench.serviceInterface();
     const [stays, goes, brief] = [1, 2, 3].map((n) => bench.provider({ name }, { port: 20_000 + n })) as [
@@ -205,6 +205,15 @@ export function registerInterfaceTests({ contract, can }: ContractSuite): void {
         seen,
         providers.filter((_, n) => n !== 1),
       );
+    });
+
+    contract("a watch of several groups sees the providers of each", async (bench) => {
+      const [registry, consumer] = [await bench.open(), await bench.open()];
+      const name = bench.serviceInterface();
+      const providers = ["f", "g"].map((group, n) => bench.provider({ name, group }, { port: 20_001 + n }));
+      for (const provider of providers) await bench.confirmed(registered(registry.interfaces?.register(provider)));
+      const seen = bench.watchProviders(consumer, { service: name, group: "f,g", version: "" });
+      await bench.showsProviders(seen, providers, ({ service }) => ["f", "g"].includes(service.group));
     });
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createInstance, type Registry } from "@dubhe/discovery";
+import { createInstance, instanceKey, type Registry } from "@dubhe/discovery";
 import type { ContractSuite, RegistryBench, RegistryCapability } from "./registry-contract-bench.js";
 
 /** The contract tests of what a registry does when it loses its server, or the server its memory. */
@@ -92,7 +92,7 @@ export function registerLossTests({ contract, can }: ContractSuite): void {
     });
 
     if (can.has("interfaces")) {
-      contract(`after ${what}, providers and their watches come back`, async (bench) => {
+      contract(`after ${what}, providers and their watches come back (D-57)`, async (bench) => {
         const [provider, consumer] = [await bench.open(), await bench.open()];
         const first = bench.provider({});
         const registrations = [provider.interfaces?.register(first)];
@@ -212,6 +212,37 @@ export function registerLossTests({ contract, can }: ContractSuite): void {
         }
       },
     );
+
+    contract("a withdrawal that the server has not confirmed is not taken for done", async (bench) => {
+      const [provider, consumer] = [await bench.open(), await bench.open()];
+      const application = bench.application();
+      const [stays, goes] = [bench.instance({ application }), bench.instance({ application, port: 20_001 })];
+      await bench.confirmed(provider.register(stays));
+      const registration = provider.register(goes);
+      await bench.confirmed(registration);
+      const seen = bench.watch(consumer, application);
+      await bench.eventually(() => seen.last()?.length === 2, "both instances");
+      await bench.harness.freeze?.();
+      let done = false;
+      let disposed: Promise<void>;
+      try {
+        disposed = registration[Symbol.asyncDispose]().then(() => {
+          done = true;
+        });
+        for (let waited = 0; waited < bench.quietMs && !done; waited += 20) await bench.advance(20);
+        // Whoever closes his listener now would lose calls, unless nobody can be led to him any more.
+        assert.ok(!done || provider.health.value.state !== "up", "it is done while the session holds the instance");
+      } finally {
+        await bench.harness.thaw?.();
+      }
+      await bench.eventually(() => done, "the withdrawal", bench.detectMs);
+      await disposed;
+      await bench.eventually(
+        () => JSON.stringify(seen.last()?.map(instanceKey)) === JSON.stringify([instanceKey(stays)]),
+        () => `the other one alone; it shows ${JSON.stringify(seen.last()?.map(instanceKey))}`,
+        bench.detectMs,
+      );
+    });
 
     contract("close of a client whose server is silent is bounded", async (bench) => {
       const registry = await bench.open();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Instance, Registration } from "@dubhe/discovery";
+import { type Instance, instanceKey, type Registration } from "@dubhe/discovery";
 import type { ContractSuite } from "./registry-contract-bench.js";
 
 /** The contract tests of watching applications. */
@@ -84,6 +84,25 @@ export function registerWatchTests({ contract, can }: ContractSuite): void {
     await bench.eventually(() => seen.events.length > before, "an answer to refresh");
   });
 
+  contract(
+    "a name that no application can have, found in a mapping, is watched in vain and harms nobody",
+    async (bench) => {
+      const [provider, consumer] = [await bench.open(), await bench.open()];
+      const instance = bench.instance({});
+      await bench.confirmed(provider.register(instance));
+      const unique = bench.application();
+      const odd = [" b", "/b", "/../b", "%2Fb", "@@b", ",b", "é☃", "\u0000", "b".repeat(400)].map(
+        (end) => unique + end,
+      );
+      const watches = [...odd, "..", " "].map((name) => bench.watch(consumer, name));
+      for (const [n, seen] of watches.entries())
+        await bench.eventually(() => seen.events.length > 0, `a first event, of ${JSON.stringify(odd[n])}`);
+      for (const seen of watches) assert.equal(seen.last()?.length ?? 0, 0, "nobody has such a name");
+      await bench.shows(bench.watch(consumer, instance.application), [instance]);
+      for (const seen of watches) await bench.resolves(seen.dispose(), "dispose of the watch");
+    },
+  );
+
   if (can.has("garbage")) {
     contract("one unreadable entry hides no other (D-25)", async (bench) => {
       const [provider, consumer] = [await bench.open(), await bench.open()];
@@ -94,6 +113,7 @@ export function registerWatchTests({ contract, can }: ContractSuite): void {
       await bench.shows(seen, [instance]);
       await bench.eventually(() => seen.lastEvent()?.malformed.length === 1, "the entry, named as malformed");
       assert.ok((seen.lastEvent()?.malformed[0]?.reason.length ?? 0) > 0);
+      assert.deepEqual(seen.last()?.map(instanceKey), [instanceKey(instance)], "in the same list");
     });
   }
 }

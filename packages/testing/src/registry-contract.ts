@@ -35,9 +35,16 @@ const NEEDED: Readonly<Partial<Record<RegistryCapability, readonly (keyof Regist
  * that they can run against a server that others use.
  */
 export function registryContract(name: string, options: RegistryContractOptions): void {
+  for (const [title, run] of contractClauses(options)) test(`${name}: ${title}`, run);
+}
+
+/** The clauses for these capabilities, by title. Each can be run by itself. */
+export function contractClauses(options: RegistryContractOptions): ReadonlyMap<string, () => Promise<void>> {
   const can = new Set(options.capabilities);
+  const clauses = new Map<string, () => Promise<void>>();
   const contract: ContractSuite["contract"] = (title, fn) => {
-    test(`${name}: ${title}`, async () => {
+    assert.ok(!clauses.has(title), `two clauses are called "${title}"`);
+    clauses.set(title, async () => {
       const bench = new RegistryBench(await options.create(), options);
       try {
         await fn(bench);
@@ -48,9 +55,13 @@ export function registryContract(name: string, options: RegistryContractOptions)
   };
 
   contract("it has what it claims, and claims what it has", async (bench) => {
-    for (const capability of can) {
-      for (const method of NEEDED[capability] ?? [])
-        assert.equal(typeof bench.harness[method], "function", `${capability} is claimed without ${method}`);
+    for (const [capability, methods] of Object.entries(NEEDED)) {
+      const claimed = can.has(capability as RegistryCapability);
+      for (const method of methods) {
+        const there = typeof bench.harness[method] === "function";
+        assert.ok(there || !claimed, `${capability} is claimed without ${method}`);
+        assert.ok(claimed || !there, `${method} is there, and ${capability} is not claimed: its tests would not run`);
+      }
     }
     const { metadata, interfaces, configuration, names } = await bench.open();
     assert.equal(metadata !== undefined, can.has("metadata-report"), "metadata-report");
@@ -70,4 +81,5 @@ export function registryContract(name: string, options: RegistryContractOptions)
   registerConfigurationTests(suite);
   registerLossTests(suite);
   registerCloseTests(suite);
+  return clauses;
 }

@@ -12,6 +12,7 @@ import {
   storageTypeOf,
 } from "@dubhe/discovery";
 import type { ConfiguredRegistry } from "dubhe/tools";
+import type { ProbeResult, ProbeTarget } from "../probe/probe-result.js";
 import type { Session } from "../session.js";
 import { type Candidate, exclusionOf, instanceWord, someOf } from "./candidates.js";
 import type { Findings } from "./explanation.js";
@@ -26,12 +27,20 @@ export class ApplicationSearch {
   readonly #registry: ConfiguredRegistry;
   readonly #ref: ServiceRef;
   readonly #findings: Findings;
+  readonly #probe: (target: ProbeTarget) => Promise<ProbeResult>;
 
-  constructor(session: Session, registry: ConfiguredRegistry, ref: ServiceRef, findings: Findings) {
+  constructor(
+    session: Session,
+    registry: ConfiguredRegistry,
+    ref: ServiceRef,
+    findings: Findings,
+    probe: (target: ProbeTarget) => Promise<ProbeResult>,
+  ) {
     this.#session = session;
     this.#registry = registry;
     this.#ref = ref;
     this.#findings = findings;
+    this.#probe = probe;
   }
 
   get #id(): string {
@@ -86,7 +95,7 @@ export class ApplicationSearch {
   }
 
   async #inApplication(application: string): Promise<readonly Candidate[]> {
-    const { instances, malformed } = await this.#session.instances(this.#registry, application);
+    const { instances, malformed } = await this.#session.someInstances(this.#registry, application);
     for (const { id, reason } of malformed.slice(0, 3))
       this.#findings.note("instances", `${application}: ${id} cannot be read: ${reason}`);
     if (instances.length === 0) {
@@ -156,7 +165,7 @@ export class ApplicationSearch {
         failures.push(`${from} has none`);
       } catch (error) {
         this.#session.signal.throwIfAborted();
-        failures.push((error as Error).message);
+        failures.push(await this.#why(error as Error));
       }
       return undefined;
     };
@@ -178,6 +187,16 @@ export class ApplicationSearch {
       if (read !== undefined) return read;
     }
     return { failures: [...new Set(failures)] };
+  }
+
+  /** Where an instance cannot even be connected to, the probe of the last step says more clearly why. */
+  async #why({ message }: Error): Promise<string> {
+    const address = /^\[unavailable\] cannot connect to (\S+):(\d+): /.exec(message);
+    const plain = message.replace(/^\[unavailable\] /, "").replace(/, retry in \d+ m?s$/, "");
+    if (address === null) return plain;
+    const [, host = "", port] = address;
+    const probed = await this.#probe({ host: host.replace(/^\[|\]$/g, ""), port: Number(port) });
+    return probed.ok || probed.problem === "not-http2" ? plain : probed.text;
   }
 }
 

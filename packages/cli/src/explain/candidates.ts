@@ -1,4 +1,4 @@
-import { type Instance, instanceKey, portOf, type ServiceInfo } from "@dubhe/discovery";
+import { type Instance, instanceKey, portOf, type ResolvedEndpoint, type ServiceInfo } from "@dubhe/discovery";
 import { addressOf } from "../probe/probe-result.js";
 import type { FoundEndpoint } from "./explanation.js";
 
@@ -7,6 +7,13 @@ export interface Candidate {
   readonly registryId: string;
   readonly instance: Instance;
   readonly service: ServiceInfo;
+}
+
+/** As discovery found it. */
+export function endpointOfView(endpoint: ResolvedEndpoint): FoundEndpoint {
+  const { key, host, port } = endpoint;
+  const origins = [endpoint, ...(endpoint.others ?? [])];
+  return { address: key, host, port, ...factsOf(origins) };
 }
 
 /** One endpoint for each address: what several registries or applications name is one server. */
@@ -24,16 +31,19 @@ export function endpointsOfCandidates(candidates: readonly Candidate[]): readonl
 
 function endpointOf(address: string, candidates: readonly Candidate[]): FoundEndpoint {
   const { instance, service } = candidates[0] as Candidate;
-  const reasons = candidates.map((candidate) => exclusionOf(candidate.instance));
-  const open = candidates.filter((_, index) => reasons[index] === undefined);
+  return { address, host: instance.host, port: portOf(instance, service), ...factsOf(candidates) };
+}
+
+/** Whatever names it may be called by any that lets it be called. */
+function factsOf(
+  origins: readonly { readonly registryId: string; readonly instance: Instance }[],
+): Pick<FoundEndpoint, "applications" | "registries" | "weight" | "excluded"> {
+  const open = origins.filter(({ instance }) => exclusionOf(instance) === undefined);
   return {
-    address,
-    host: instance.host,
-    port: portOf(instance, service),
-    applications: [...new Set(candidates.map((candidate) => candidate.instance.application))].sort(),
-    registries: [...new Set(candidates.map((candidate) => candidate.registryId))].sort(),
-    weight: Math.max(0, ...open.map((candidate) => candidate.instance.weight)),
-    excluded: open.length > 0 ? undefined : reasons[0],
+    applications: [...new Set(origins.map(({ instance }) => instance.application))].sort(),
+    registries: [...new Set(origins.map(({ registryId }) => registryId))].sort(),
+    weight: Math.max(0, ...open.map(({ instance }) => instance.weight)),
+    excluded: open.length > 0 ? undefined : exclusionOf((origins[0] as Candidate).instance),
   };
 }
 

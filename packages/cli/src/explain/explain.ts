@@ -2,10 +2,11 @@ import type { ServiceRef } from "@dubhe/discovery";
 import { ClientTlsSources, type ConfiguredRegistry, type TlsOptions } from "dubhe/tools";
 import { formatMs } from "../first-event.js";
 import { http2Probe } from "../probe/http2-probe.js";
-import type { ProbeResult } from "../probe/probe-result.js";
+import type { ProbeResult, ProbeTarget } from "../probe/probe-result.js";
 import type { Session } from "../session.js";
 import { ApplicationSearch } from "./application-search.js";
-import { type Candidate, endpointsOfCandidates } from "./candidates.js";
+import { type Candidate, endpointOfView, endpointsOfCandidates } from "./candidates.js";
+import { type ConsumerView, consumerView } from "./consumer-view.js";
 import { type Explanation, Findings, type FoundEndpoint } from "./explanation.js";
 import { searchInterface } from "./interface-search.js";
 
@@ -17,31 +18,73 @@ const probesAtATime = 8;
  * Goes the way of a consumer, step by step and registry by registry, and says what it finds. Rejects only when the command is
  * interrupted.
  */
-export async function explain(session: Session, ref: ServiceRef, tls: TlsOptions | undefined): Promise<Explanation> {
+export async function explain(
+  session: Session,
+  ref: ServiceRef,
+  { tls, application }: { readonly tls: TlsOptions | undefined; readonly application: string },
+): Promise<Explanation> {
   const findings = new Findings();
   const candidates: Candidate[] = [];
   const registries = session.registries.filter(({ use }) => use.subscribe);
   if (registries.length === 0) findings.wrong("registry", "every registry has subscribe=false: none would be asked");
-  for (const registry of registries) candidates.push(...(await search(session, registry, ref, findings)));
-  const found = endpointsOfCandidates(candidates);
+  const answering: ConfiguredRegistry[] = [];
+  for (const registry of registries) {
+    const found = await search(session, registry, ref, findings, tls);
+    if (found === undefined) continue;
+    answering.push(registry);
+    candidates.push(...found);
+  }
+  // The steps before tell what is there; whom a consumer would call is for its own code to say.
+  const view = answering.length === 0 ? undefined : await consumerView(session, answering, ref, application);
+  const found = view === undefined ? [] : view.endpoints.map(endpointOfView).toSorted(byAddress);
+  if (view !== undefined) compare(view, found, endpointsOfCandidates(candidates), findings);
   const endpoints = await probed(session, found, tls, findings);
   const callable = endpoints.some(({ excluded, probe }) => excluded === undefined && probe?.ok === true);
   return {
     service: ref,
     registries: session.registries.map(({ use }) => use.registry.id),
     steps: findings.steps,
+    consumer: view === undefined ? null : summaryOf(view),
     endpoints,
     callable,
     problem: callable ? null : findings.problem(),
   };
 }
 
+/** What was found on the way and is not in the view: by another model than the one that the migration rule chose, or it has just changed. */
+function compare(
+  view: ConsumerView,
+  found: readonly FoundEndpoint[],
+  seen: readonly FoundEndpoint[],
+  findings: Findings,
+): void {
+  for (const { registry, step, shown } of view.migrations)
+    findings.note("endpoints", `${registry} has both models; by migration step ${step} the ${shown} level counts`);
+  const missing = seen.filter(({ address }) => !found.some((endpoint) => endpoint.address === address));
+  if (missing.length === 0) return;
+  const some = missing.slice(0, 3).map(({ address }) => address);
+  const names = `${some.join(", ")}${missing.length > 3 ? ` and ${missing.length - 3} more` : ""}`;
+  const text = `not among the consumer's endpoints: ${names}${view.reason === undefined ? "" : ` (${view.reason})`}`;
+  if (found.length === 0) findings.wrong("endpoints", text);
+  else findings.note("endpoints", text);
+}
+
+function summaryOf({ state, reason, excluded, migrations }: ConsumerView): Explanation["consumer"] {
+  return { state, reason: reason ?? null, excluded, migrations };
+}
+
+function byAddress(a: FoundEndpoint, b: FoundEndpoint): number {
+  return a.address < b.address ? -1 : 1;
+}
+
+/** Undefined where the registry does not answer at all. */
 async function search(
   session: Session,
   registry: ConfiguredRegistry,
   ref: ServiceRef,
   findings: Findings,
-): Promise<readonly Candidate[]> {
+  tls: TlsOptions | undefined,
+): Promise<readonly Candidate[] | undefined> {
   const { id } = registry.use.registry;
   const { type } = registry.use;
   const began = session.runtime.clock.now();
@@ -52,11 +95,13 @@ async function search(
   } catch (error) {
     session.signal.throwIfAborted();
     findings.wrong("registry", `${id} cannot be used: ${(error as Error).message}`);
-    return [];
+    return undefined;
   }
   const found: Candidate[] = [];
   try {
-    if (type !== "interface") found.push(...(await new ApplicationSearch(session, registry, ref, findings).run()));
+    const probing = (target: ProbeTarget): Promise<ProbeResult> => probe(session, target, tls);
+    if (type !== "interface")
+      found.push(...(await new ApplicationSearch(session, registry, ref, findings, probing).run()));
     if (type !== "service") found.push(...(await searchInterface(session, registry, ref, findings)));
   } catch (error) {
     session.signal.throwIfAborted();
@@ -98,7 +143,7 @@ async function probed(
   });
 }
 
-function probe(session: Session, { host, port }: FoundEndpoint, tls: TlsOptions | undefined): Promise<ProbeResult> {
+function probe(session: Session, { host, port }: ProbeTarget, tls: TlsOptions | undefined): Promise<ProbeResult> {
   const { clock } = session.runtime;
   const { timeoutMs, signal } = session;
   if (tls === undefined) return http2Probe(clock, { host, port }, { timeoutMs, signal, tls: undefined });

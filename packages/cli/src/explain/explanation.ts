@@ -41,6 +41,14 @@ export interface Explanation {
   readonly service: Pick<ServiceRef, "service" | "group" | "version" | "protocol" | "providedBy">;
   readonly registries: readonly string[];
   readonly steps: readonly Step[];
+  /** The state of the service in a consumer's own discovery; null when no registry answers. */
+  readonly consumer: {
+    readonly state: "pending" | "bound" | "negative" | "failed" | "closed";
+    readonly reason: string | null;
+    readonly excluded: readonly string[];
+    readonly migrations: readonly { readonly registry: string; readonly step: string; readonly shown: string }[];
+  } | null;
+  /** Those of the consumer's own discovery. */
   readonly endpoints: readonly FoundEndpoint[];
   /** A call could be made now. */
   readonly callable: boolean;

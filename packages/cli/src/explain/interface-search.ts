@@ -27,7 +27,7 @@ export async function searchInterface(
   const fitting = list.providers.filter(({ service }) => matches(service, ref));
   if (fitting.length === 0) {
     const offered = list.providers.map(({ service }) => service);
-    findings.ok("mapping", `${id} lists ${list.providers.length} providers of ${ref.service} by interface`);
+    findings.ok("mapping", `${id} lists ${instanceWord(list.providers.length)} of ${ref.service} by interface`);
     findings.wrong("service", mismatch(ref, offered, `what ${id} lists by interface`));
     return [];
   }

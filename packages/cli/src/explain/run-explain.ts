@@ -26,7 +26,7 @@ export async function runExplain(line: CommandLine, terminal: Terminal): Promise
   if (more.length > 0) throw new UsageError(`explain takes one service, not "${more[0]}" as well`, "explain");
   const ref = serviceArgument(name, line, "explain");
   await using session = new Session(line.common, terminal, "explain");
-  const explanation = await explain(session, ref, line.common.tls);
+  const explanation = await explain(session, ref, { tls: line.common.tls, application: line.explain.application });
   if (line.common.json) terminal.out(JSON.stringify(explanation, undefined, 2));
   else printExplanation(terminal, explanation);
   return explanation.callable ? 0 : 1;

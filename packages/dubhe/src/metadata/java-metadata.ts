@@ -40,7 +40,11 @@ export function fromJava({ JavaObject, toPlain }: Hessian2, value: unknown, revi
   if (typeof value !== "string" && !(value instanceof JavaObject)) {
     throw new Error(`the provider answers with a ${Array.isArray(value) ? "list" : typeof value}, not with metadata`);
   }
-  const parsed = parseMetadataInfo(toPlain(value));
+  const plain = toPlain(value);
+  if (typeof plain !== "string" && (typeof plain !== "object" || plain === null)) {
+    throw new Error(`the provider answers with a ${(value as Hessian.JavaObject).className}, not with metadata`);
+  }
+  const parsed = parseMetadataInfo(plain);
   if (!parsed.ok) throw new Error(parsed.reason);
   return { ...parsed.info, services: parsed.info.services.map(createServiceInfo) };
 }

@@ -32,10 +32,19 @@ function answerTo(request: Buffer, result: unknown): Buffer {
   return Buffer.concat([header, body]);
 }
 
-/** A provider's dubbo port: answers every call with one value, as dubbo-go does with a null behind it. */
+/** What a call is answered with; undefined: it never is. */
+type DubboAnswer = (revision: string) => unknown;
+
+function revisionIn(request: Buffer): string {
+  const reader = new hessian.HessianReader(request.subarray(16));
+  for (let i = 0; i < 5; i++) reader.read();
+  return reader.read() as string;
+}
+
+/** A provider's dubbo port, which answers as dubbo-go does, with a null behind the value. */
 async function dubboPort(
   t: TestContext,
-  value: () => unknown,
+  answer: DubboAnswer,
 ): Promise<{ port: number; calls: Buffer[]; accepted: number }> {
   const calls: Buffer[] = [];
   const server = createServer((socket) => {
@@ -47,7 +56,8 @@ async function dubboPort(
       while (bytes.length >= 16 && bytes.length >= 16 + bytes.readUInt32BE(12)) {
         const end = 16 + bytes.readUInt32BE(12);
         calls.push(bytes.subarray(0, end));
-        socket.write(answerTo(bytes, value()));
+        const value = answer(revisionIn(bytes.subarray(0, end)));
+        if (value !== undefined) socket.write(answerTo(bytes, value));
         bytes = bytes.subarray(end);
       }
     });
@@ -64,12 +74,12 @@ interface World {
   readonly dubbo: { readonly calls: Buffer[]; readonly accepted: number };
   readonly client: MetadataClient;
   readonly served: string[];
-  fetch(metadata: Record<string, string>, revision?: string): Promise<MetadataInfo>;
+  fetch(metadata: Record<string, string>, revision?: string, signal?: AbortSignal): Promise<MetadataInfo>;
 }
 
 async function world(
   t: TestContext,
-  answer: () => unknown = () => toJava(hessian, info),
+  answer: DubboAnswer = () => toJava(hessian, info),
   target?: ProviderTarget,
 ): Promise<World> {
   leakCheck(t);
@@ -108,12 +118,8 @@ async function world(
     dubbo,
     client,
     served,
-    fetch: (metadata, revision = info.revision) =>
-      client.fetch(
-        createInstance({ application: "shop", host: "127.0.0.1", port: 1, metadata }),
-        revision,
-        new AbortController().signal,
-      ),
+    fetch: (metadata, revision = info.revision, signal = new AbortController().signal) =>
+      client.fetch(createInstance({ application: "shop", host: "127.0.0.1", port: 1, metadata }), revision, signal),
   };
 }
 
@@ -194,6 +200,7 @@ const noMetadata: readonly (readonly [what: string, value: unknown, reason: RegE
   ["a number", 5, /answers with a number, not with metadata/],
   ["a list", [], /answers with a list, not with metadata/],
   ["text that is no JSON", "oops", /metadata is not JSON/],
+  ["an object of Java that is a number", hessian.javaBigInteger(5n), /answers with a java\.math\.BigInteger, not with/],
 ];
 
 for (const [what, value, reason] of noMetadata) {
@@ -225,6 +232,44 @@ test("over TLS nothing is asked in clear text", async (t) => {
   const { ports, dubbo, fetch } = await world(t, undefined, ({ host, port }) => ({ host, port, tls: { ca } }));
   await assert.rejects(fetch(announce({ port: ports.dubbo, protocol: "dubbo" })), /asked in clear text only.*uses TLS/);
   assert.equal(dubbo.accepted, 0);
+});
+
+test("a revision that a peer never answers for holds up no other, and its end nobody else", async (t) => {
+  const { ports, dubbo, fetch } = await world(t, (revision) =>
+    revision === "silent" ? undefined : toJava(hessian, { ...info, revision }),
+  );
+  const metadata = announce({ port: ports.dubbo, protocol: "dubbo" });
+  const [one, other] = [new AbortController(), new AbortController()];
+  const silent = [one, other].map((controller) => fetch(metadata, "silent", controller.signal));
+  const answers = await Promise.all(["r1", "r2", "r3"].map((revision) => fetch(metadata, revision)));
+  assert.deepEqual(
+    answers.map(({ revision }) => revision),
+    ["r1", "r2", "r3"],
+  );
+  one.abort(new DOMException("no answer within 1500 ms", "TimeoutError"));
+  await assert.rejects(silent[0] as Promise<unknown>, { name: "TimeoutError" });
+  assert.equal((await fetch(metadata, "r4")).revision, "r4");
+  const still = Symbol("still waiting");
+  assert.equal(await Promise.race([silent[1], Promise.resolve(still)]), still);
+  other.abort(new Error("enough"));
+  await assert.rejects(silent[1] as Promise<unknown>, /enough/);
+  assert.equal(dubbo.accepted, 1);
+});
+
+test("closed in the moment of a fetch: it fails, and nothing is connected anew", async (t) => {
+  const { ports, dubbo, client, fetch } = await world(t);
+  const metadata = announce({ port: ports.dubbo, protocol: "dubbo" });
+  await fetch(metadata);
+  // The connection lingers, so this fetch has it already when the client closes, in one of these moments.
+  const late: Promise<unknown>[] = [];
+  for (let turn = 0; turn < 10; turn++) {
+    late.push(fetch(metadata));
+    await Promise.resolve();
+  }
+  const closed = client.close();
+  for (const one of await Promise.allSettled(late)) assert.equal(one.status, "rejected");
+  await closed;
+  assert.equal(dubbo.accepted, 1);
 });
 
 test("an aborted fetch ends at once, and so does one after close", async (t) => {

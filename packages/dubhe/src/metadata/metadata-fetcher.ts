@@ -89,7 +89,12 @@ export class MetadataClient {
   async close(): Promise<void> {
     this.#closed = true;
     const dubbo = this.#dubbo;
-    await Promise.all([this.#channels.close(), dubbo?.then((client) => client.close())]);
+    // What could not be loaded has nothing to close; who asked was told.
+    const closed = dubbo?.then(
+      (client) => client.close(),
+      () => undefined,
+    );
+    await Promise.all([this.#channels.close(), closed]);
   }
 
   /** The fetch has its own limit, which is the signal's. */

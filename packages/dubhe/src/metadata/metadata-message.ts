@@ -25,7 +25,7 @@ export function toMessage(info: MetadataInfo): MetadataInfoV2 {
   return create(MetadataInfoV2Schema, { app: info.app, version: info.revision, services, tag: info.tag ?? "" });
 }
 
-/** From any peer: a service without a name is left out, a port that is none (Java's -1, Go's 0) becomes 0. */
+/** From any peer: a service without a name is left out, a port that is none (Java's -1, Go's 0, garbage) becomes 0. */
 export function fromMessage(message: MetadataInfoV2): MetadataInfo {
   const services: ServiceInfo[] = [];
   for (const { name, group, version, protocol, port, path, params } of Object.values(message.services)) {
@@ -36,7 +36,7 @@ export function fromMessage(message: MetadataInfoV2): MetadataInfo {
         group,
         version,
         protocol,
-        port: Math.max(0, port),
+        port: port > 0 && port <= 65_535 ? port : 0,
         path: path === "" ? name : path,
         params,
       }),

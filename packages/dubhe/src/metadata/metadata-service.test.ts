@@ -80,6 +80,27 @@ for (const [what, request, code, message] of refused) {
   });
 }
 
+test("what is said of an unknown revision fits into a header", async () => {
+  const store = new MetadataStore(systemClock);
+  for (let i = 0; i < 100; i++) store.put(createMetadataInfo({ app: "shop", services: [{ name: `a.B${i}` }] }));
+  await using pair = await rpcPair();
+  pair.server
+    .add(MetadataServiceV1, metadataServiceV1(store), key)
+    .add(MetadataServiceV2, metadataService(store), { group: "shop", version: "2.0.0" });
+  const revision = "x".repeat(1_000_000);
+  const request = { serializeType: "hessian2", args: [encodeValue(revision)] };
+  const newest = store.revisions.slice(-3).join(", ");
+  const message = new RegExp(`^no metadata of revision "x{80}…"; this process has ${newest} and 97 older ones$`);
+  const refusal = (error: unknown) => {
+    assert.ok(error instanceof RpcError);
+    assert.match(error.rawMessage, message);
+    return true;
+  };
+  await assert.rejects(pair.client(MetadataServiceV1, key).getMetadataInfo(request), refusal);
+  const v2 = pair.client(MetadataServiceV2, { group: "shop", version: "2.0.0" });
+  await assert.rejects(v2.getMetadataInfo({ revision }), refusal);
+});
+
 test("V1 says that it takes no JSON", async () => {
   await using pair = await world();
   const response = await fetchJson(pair.port, "/org.apache.dubbo.metadata.MetadataService/getMetadataInfo", "[]");

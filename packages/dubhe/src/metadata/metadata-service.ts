@@ -8,8 +8,12 @@ import type { MetadataServiceV1Impl } from "./metadata-service-v1.js";
 function infoOf(store: MetadataStore, revision: string): MetadataInfo {
   const info = store.get(revision);
   if (info !== undefined) return info;
-  const known = store.revisions.join(", ") || "none yet";
-  throw new RpcError(`no metadata of revision "${revision}"; this process has ${known}`, Code.NotFound);
+  // The text travels in a header, and what is asked for may be of any length.
+  const asked = revision.length > 80 ? `${revision.slice(0, 80)}…` : revision;
+  const { length } = store.revisions;
+  const known = store.revisions.slice(-3).join(", ") || "none yet";
+  const others = length > 3 ? ` and ${length - 3} older ones` : "";
+  throw new RpcError(`no metadata of revision "${asked}"; this process has ${known}${others}`, Code.NotFound);
 }
 
 /** Answers for the last 16 revisions: a consumer may still hold an older one than we are at (D-36). */

@@ -44,6 +44,16 @@ export class FakeEtcd implements EtcdTransport {
   users = new Map<string, string>();
   tokens = new Set<string>();
   fault: ((method: Unary | "watch" | "keepAlive", link: FakeLink) => FakeFault) | undefined;
+  /** More in one answer is too large for the client. */
+  rangeLimit = Infinity;
+  /** Keys that begin with one of them may be neither read nor written. */
+  forbidden: string[] = [];
+  /** Refusals of watches as 3.4 words them. */
+  oldRefusals = false;
+  /** Streams on which the servers say nothing, while everything else goes on. */
+  readonly mute = new Set<"watch" | "keepAlive">();
+  /** Whether the servers answer when they are asked for progress. */
+  tellsProgress = true;
   /** What every message takes besides. */
   slowMs = 0;
   calls = 0;
@@ -73,6 +83,11 @@ export class FakeEtcd implements EtcdTransport {
     const link = new FakeLink(this, endpoint);
     this.links.add(link);
     return link;
+  }
+
+  /** As `mute`, on the connections that there are now. (A watch stream that never told its progress cannot be known to be mute.) */
+  silence(method: "watch" | "keepAlive"): void {
+    for (const link of this.links) if (method === "keepAlive" || link.toldProgress) link.mute.add(method);
   }
 
   isFrozen(endpoint: EtcdEndpoint): boolean {
@@ -125,6 +140,12 @@ export class FakeEtcd implements EtcdTransport {
     if (this.users.size === 0) return;
     if (token === undefined) throw failure(Code.InvalidArgument, "etcdserver: user name is empty");
     if (!this.tokens.has(token)) throw failure(Code.Unauthenticated, "etcdserver: invalid auth token");
+  }
+
+  checkRight(key: Uint8Array | undefined): void {
+    const text = Buffer.from(key ?? []).toString();
+    if (this.forbidden.some((prefix) => text.startsWith(prefix)))
+      throw failure(Code.PermissionDenied, "etcdserver: permission denied");
   }
 
   latency(): number {
@@ -191,11 +212,15 @@ export class FakeRoute implements EtcdTransport {
 export class FakeLink implements EtcdLink {
   readonly endpoint: EtcdEndpoint;
   readonly closed: Promise<Error | undefined>;
+  readonly mute = new Set<"watch" | "keepAlive">();
+  toldProgress = false;
   readonly #etcd: FakeEtcd;
   readonly #gone: AbortController = new AbortController();
-  readonly #watches = new Map<bigint, Disposable>();
+  readonly #streams = new Set<FakeWatchStream>();
   #resolveClosed: (reason: Error | undefined) => void = () => undefined;
-  /** When the newest message to the client arrives: none overtakes another. */
+  /** Messages to the client: none overtakes another. */
+  readonly #underWay: (() => void)[] = [];
+  /** When the newest of them arrives. */
   #arrival = 0;
 
   constructor(etcd: FakeEtcd, endpoint: EtcdEndpoint) {
@@ -207,15 +232,41 @@ export class FakeLink implements EtcdLink {
   }
 
   get watches(): number {
-    return this.#watches.size;
+    return [...this.#streams].reduce((sum, { watches }) => sum + watches.size, 0);
+  }
+
+  /** The server ends every watch, without saying that anything is missing. */
+  cancelWatches(): void {
+    for (const stream of this.#streams) {
+      for (const [watchId, watch] of stream.watches) {
+        watch[Symbol.dispose]();
+        stream.tell({ watchId, canceled: true, cancelReason: "the server is tired" });
+      }
+      stream.watches.clear();
+      stream.starts.clear();
+    }
+  }
+
+  /** What a server says of each watch now and then: everything up to here has been told. */
+  tellProgress(): void {
+    for (const stream of this.#streams) for (const watchId of stream.watches.keys()) stream.tell({ watchId });
   }
 
   range(...[request, settings]: Parameters<EtcdLink["range"]>): ReturnType<EtcdLink["range"]> {
-    return this.#unary("range", settings, () => this.#etcd.store.range(create(RangeRequestSchema, request)));
+    return this.#unary("range", settings, () => {
+      this.#etcd.checkRight(request.key);
+      const answer = this.#etcd.store.range(create(RangeRequestSchema, request));
+      if (answer.kvs.length > this.#etcd.rangeLimit)
+        throw new RpcError("a message larger than 67108864 bytes", Code.ResourceExhausted, { source: "local" });
+      return answer;
+    });
   }
 
   txn(...[request, settings]: Parameters<EtcdLink["txn"]>): ReturnType<EtcdLink["txn"]> {
-    return this.#unary("txn", settings, () => this.#etcd.store.txn(create(TxnRequestSchema, request)));
+    return this.#unary("txn", settings, () => {
+      for (const { key } of request.compare ?? []) this.#etcd.checkRight(key);
+      return this.#etcd.store.txn(create(TxnRequestSchema, request));
+    });
   }
 
   put(...[request, settings]: Parameters<EtcdLink["put"]>): ReturnType<EtcdLink["put"]> {
@@ -280,16 +331,44 @@ export class FakeLink implements EtcdLink {
     receive: (response: WatchResponse) => void,
     token: string | undefined,
   ): RequestStream<Init<typeof WatchRequestSchema>> {
-    const tell = (response: Init<typeof WatchResponseSchema>): void =>
-      this.#tell(() => receive(create(WatchResponseSchema, { header: this.#etcd.store.header, ...response })));
-    return this.#stream("watch", (message) => this.#watchRequest(create(WatchRequestSchema, message), token, tell));
+    const stream: FakeWatchStream = {
+      token,
+      watches: new Map(),
+      starts: new Map(),
+      tell: (response, told) => {
+        const message = create(WatchResponseSchema, { header: this.#etcd.store.header, ...response });
+        this.#tell("watch", () => {
+          receive(message);
+          told?.();
+        });
+      },
+      ended: false,
+    };
+    this.#streams.add(stream);
+    return {
+      ...this.#stream("watch", (message) => this.#watchRequest(create(WatchRequestSchema, message), stream)),
+      end: () => {
+        stream.ended = true;
+        this.#endStream(stream);
+      },
+    };
   }
 
-  keepAlive(receive: (response: LeaseKeepAliveResponse) => void): RequestStream<{ ID?: bigint }> {
+  keepAlive(
+    receive: (response: LeaseKeepAliveResponse) => void,
+    token: string | undefined,
+  ): RequestStream<{ ID?: bigint }> {
     const { store } = this.#etcd;
     return this.#stream("keepAlive", ({ ID = 0n }) => {
+      try {
+        this.#etcd.checkToken(token);
+      } catch (error) {
+        // As 3.6 does: the stream ends, and the link with it.
+        return this.destroy(error as Error);
+      }
       const TTL = BigInt(store.keepAlive(ID));
-      this.#tell(() => receive(create(LeaseKeepAliveResponseSchema, { header: store.header, ID, TTL })));
+      const message = create(LeaseKeepAliveResponseSchema, { header: store.header, ID, TTL });
+      this.#tell("keepAlive", () => receive(message));
     });
   }
 
@@ -303,8 +382,7 @@ export class FakeLink implements EtcdLink {
 
   #end(reason: Error | undefined): void {
     if (this.#gone.signal.aborted) return;
-    for (const watch of this.#watches.values()) watch[Symbol.dispose]();
-    this.#watches.clear();
+    for (const stream of this.#streams) this.#endStream(stream);
     this.#etcd.links.delete(this);
     this.#gone.abort(new RpcError("the connection is closed", Code.Unavailable, { source: "transport" }));
     this.#resolveClosed(reason);
@@ -351,6 +429,7 @@ export class FakeLink implements EtcdLink {
     const { signal } = this.#gone;
     let last: Promise<void> = Promise.resolve();
     return {
+      end: () => undefined,
       send: (message) => {
         last = last
           .then(async () => {
@@ -365,47 +444,61 @@ export class FakeLink implements EtcdLink {
     };
   }
 
+  #endStream(stream: FakeWatchStream): void {
+    for (const watch of stream.watches.values()) watch[Symbol.dispose]();
+    this.#streams.delete(stream);
+  }
+
   /** In order, and never from a frozen member. */
-  #tell(deliver: () => void): void {
+  #tell(method: "watch" | "keepAlive", deliver: () => void): void {
     const { clock } = this.#etcd.runtime;
     this.#arrival = Math.max(this.#arrival, clock.now() + this.#etcd.latency());
+    this.#underWay.push(() => {
+      if (!this.mute.has(method) && !this.#etcd.mute.has(method)) deliver();
+    });
     const attempt = (): void => {
       if (this.#gone.signal.aborted) return;
-      if (this.#etcd.isFrozen(this.endpoint)) {
-        this.#arrival = Math.max(this.#arrival, clock.now() + 100);
-        clock.setTimeout(attempt, 100);
-      } else {
-        deliver();
-      }
+      if (this.#etcd.isFrozen(this.endpoint)) clock.setTimeout(attempt, 100);
+      else this.#underWay.shift()?.();
     };
     clock.setTimeout(attempt, this.#arrival - clock.now());
   }
 
-  #watchRequest(
-    { requestUnion: { case: kind, value } }: WatchRequest,
-    token: string | undefined,
-    tell: (response: Init<typeof WatchResponseSchema>) => void,
-  ): void {
+  #watchRequest({ requestUnion: { case: kind, value } }: WatchRequest, stream: FakeWatchStream): void {
+    if (stream.ended) return;
     if (kind === "cancelRequest") {
-      this.#watches.get(value.watchId)?.[Symbol.dispose]();
-      this.#watches.delete(value.watchId);
-      tell({ watchId: value.watchId, canceled: true });
+      stream.watches.get(value.watchId)?.[Symbol.dispose]();
+      stream.watches.delete(value.watchId);
+      stream.starts.delete(value.watchId);
+      stream.tell({ watchId: value.watchId, canceled: true });
     } else if (kind === "createRequest") {
-      this.#createWatch(value, token, tell);
+      this.#createWatch(value, stream);
+    } else if (
+      kind === "progressRequest" &&
+      stream.watches.size > 0 &&
+      this.#etcd.tellsProgress &&
+      // As 3.5.8 and later do: not while a watch is to begin in the future.
+      [...stream.starts.values()].every((start) => start <= this.#etcd.store.revision)
+    ) {
+      stream.tell({ watchId: -1n }, () => {
+        this.toldProgress = true;
+      });
     }
   }
 
-  #createWatch(
-    { watchId, startRevision, key, rangeEnd }: WatchCreateRequest,
-    token: string | undefined,
-    tell: (response: Init<typeof WatchResponseSchema>) => void,
-  ): void {
+  #createWatch({ watchId, startRevision, key, rangeEnd }: WatchCreateRequest, stream: FakeWatchStream): void {
     const { store } = this.#etcd;
+    const { tell } = stream;
     try {
-      this.#etcd.checkToken(token);
+      this.#etcd.checkToken(stream.token);
+      this.#etcd.checkRight(key);
     } catch (error) {
-      // As real servers do: without saying which.
-      tell({ watchId: -1n, created: true, canceled: true, cancelReason: (error as RpcError).rawMessage });
+      // As real servers do: without saying which. 3.4 says the same for either.
+      const { rawMessage } = error as RpcError;
+      const cancelReason = this.#etcd.oldRefusals
+        ? "rpc error: code = PermissionDenied desc = etcdserver: permission denied"
+        : rawMessage;
+      tell({ watchId: -1n, created: true, canceled: true, cancelReason });
       return;
     }
     tell({ watchId, created: true });
@@ -427,6 +520,16 @@ export class FakeLink implements EtcdLink {
       const mine = events.filter(({ kv }) => kv !== undefined && wanted(kv.key));
       if (mine.length > 0 && revision >= startRevision) send(mine);
     });
-    this.#watches.set(watchId, subscription);
+    stream.watches.set(watchId, subscription);
+    stream.starts.set(watchId, startRevision);
   }
+}
+
+interface FakeWatchStream {
+  readonly token: string | undefined;
+  readonly watches: Map<bigint, Disposable>;
+  /** The first revision of each, as it was asked for. */
+  readonly starts: Map<bigint, bigint>;
+  tell(response: Init<typeof WatchResponseSchema>, told?: () => void): void;
+  ended: boolean;
 }

@@ -23,7 +23,8 @@ export async function serveFakeEtcd(env: RpcEnvironment, etcd: FakeEtcd): Promis
       leaseGrant: (request, context) => link.leaseGrant(request, settings(context)),
       leaseRevoke: (request, context) => link.leaseRevoke(request, settings(context)),
       leaseTimeToLive: (request, context) => link.leaseTimeToLive(request, settings(context)),
-      leaseKeepAlive: (requests) => answers(requests, (receive) => link.keepAlive(receive)),
+      leaseKeepAlive: (requests, context) =>
+        answers(requests, (receive) => link.keepAlive(receive, settings(context).token)),
     })
     .add(Watch, {
       watch: (requests, context) => {

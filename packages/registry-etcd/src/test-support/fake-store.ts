@@ -115,6 +115,19 @@ export class FakeStore {
     this.#commit(next, events);
   }
 
+  /** Several keys in one revision; undefined = deleted. */
+  change(changes: ReadonlyMap<string, string | undefined>): void {
+    const encoder = new TextEncoder();
+    const events: Event[] = [];
+    const next = this.revision + 1n;
+    for (const [name, text] of changes) {
+      const key = encoder.encode(name);
+      if (text === undefined) this.#delete({ key, rangeEnd: new Uint8Array() }, next, events);
+      else this.#put({ key, value: encoder.encode(text), lease: 0n }, next, events);
+    }
+    this.#commit(next, events);
+  }
+
   compact(revision: bigint = this.revision): void {
     this.compacted = revision;
     this.#history = this.#history.filter((entry) => entry.revision > revision);
@@ -132,7 +145,7 @@ export class FakeStore {
 
   /** Events from `from` on, or undefined when they are compacted. */
   since(from: bigint, filter: (key: Uint8Array) => boolean): readonly Event[] | undefined {
-    if (from <= this.compacted) return undefined;
+    if (from < this.compacted) return undefined;
     return this.#history
       .filter(({ revision }) => revision >= from)
       .flatMap(({ events }) => events.filter(({ kv }) => kv !== undefined && filter(kv.key)));

@@ -15,6 +15,7 @@ import { NacosSession } from "../session.js";
 import { freePort } from "../test-support/free-port.js";
 import { embeddedConfig, parseEmbeddedUrl, refuseInProduction } from "./config.js";
 import { embeddedRegistry } from "./embedded.js";
+import { type HostHandle, type HostStarter, WorkerHostStarter } from "./host-starter.js";
 
 const environment = {};
 const pause = (ms: number): Promise<void> =>
@@ -29,12 +30,48 @@ async function until(predicate: () => boolean, what: string, limitMs = 5_000): P
 }
 
 registryContract("embedded registry", {
-  capabilities: ["metadata-report", "interfaces", "interface-wildcards", "configuration", "names"],
+  capabilities: [
+    "metadata-report",
+    "restart",
+    "wipe-mapping",
+    "interfaces",
+    "interface-wildcards",
+    "configuration",
+    "names",
+  ],
   quietMs: 300,
   async create(): Promise<RegistryHarness> {
     const config = embeddedConfig({ port: await freePort() });
     const opened: Registry[] = [];
     const runtime = createRuntime();
+    const hosts = new Set<HostHandle>();
+    /** As the usual one, but the hosts can be ended from outside. */
+    const starter = (): HostStarter => {
+      const inner = new WorkerHostStarter(runtime);
+      return {
+        async start(start) {
+          const host = await inner.start(start);
+          hosts.add(host);
+          void host.ended.then(() => hosts.delete(host));
+          return host;
+        },
+        prepare: () => inner.prepare(),
+        discard: () => inner.discard(),
+      };
+    };
+    /** What somebody else does with configurations, also while a host takes over. */
+    const configured = async (write: (configs: ConfigService) => Promise<unknown>): Promise<void> => {
+      peer.start();
+      for (let waited = 0; ; waited += 20) {
+        try {
+          await write(new ConfigService(peer, ""));
+          return;
+        } catch (error) {
+          if (waited >= 10_000) throw error;
+        }
+        await pause(20);
+      }
+    };
     const peer = new NacosSession(runtime, {
       transport: new RpcTransport(createRpcEnvironment(runtime)),
       servers: [{ host: "127.0.0.1", httpPort: config.port - 1_000, grpcPort: config.port }],
@@ -45,17 +82,21 @@ registryContract("embedded registry", {
     });
     return {
       async open() {
-        const registry = embeddedRegistry(createRuntime(), config, { environment });
+        const registry = embeddedRegistry(createRuntime(), config, { environment, starter: starter() });
         opened.push(registry);
         return registry;
       },
       advance: pause,
+      /** The host ends; one of the others takes over. */
+      async restart() {
+        await Promise.all([...hosts].map((host) => host.close()));
+      },
+      async wipeMapping(serviceInterface) {
+        await configured((configs) => configs.remove({ group: "mapping", dataId: serviceInterface }));
+      },
       async configure(group, key, value) {
-        peer.start();
-        await peer.state.until(({ kind }) => kind === "up");
-        const configs = new ConfigService(peer, "");
-        if (value === undefined) await configs.remove({ group, dataId: key });
-        else await configs.publish({ group, dataId: key }, value, "");
+        const name = { group, dataId: key };
+        await configured((configs) => (value === undefined ? configs.remove(name) : configs.publish(name, value, "")));
       },
       async close() {
         await peer.close();

@@ -3,6 +3,7 @@ import { asObject, asString, isObject, type JsonObject } from "../json.js";
 import { ERROR_RESPONSE, ErrorCode, RequestType, responseTypeOf, StreamType } from "../messages.js";
 import type { Envelope } from "../payload.js";
 import { configHandlers } from "./config-handlers.js";
+import { ConfigNotices } from "./config-notices.js";
 import { type ConfigName, ConfigStore } from "./config-store.js";
 import { Failure, type Handler, type HostClient, Refusal, SUCCESS } from "./host-request.js";
 import { serviceInfoOf } from "./instance-body.js";
@@ -75,6 +76,7 @@ export class EmbeddedHost {
   readonly #handlers: ReadonlyMap<string, Handler>;
   readonly #connections = new Map<string, Connection>();
   readonly #pushes: PushQueue<ServiceName>;
+  readonly #notices: ConfigNotices;
   #nextPush = 1;
   #confirmTimer: Timer;
   #tick: Timer;
@@ -86,6 +88,7 @@ export class EmbeddedHost {
     this.#options = options;
     this.#startedAt = runtime.clock.now();
     this.#pushes = new PushQueue(runtime.clock, (service) => this.#pushService(service));
+    this.#notices = new ConfigNotices(runtime.clock, (name) => this.#notify(name));
     this.#mirrors = new MirrorFeed(this.#naming, this.#configs, {
       host: options.id,
       pid: options.pid,
@@ -177,6 +180,7 @@ export class EmbeddedHost {
     this.#confirmTimer.cancel();
     this.#tick.cancel();
     this.#pushes.close();
+    this.#notices.close();
     for (const id of this.#connections.keys()) this.#output.disconnect(id);
   }
 
@@ -245,6 +249,10 @@ export class EmbeddedHost {
 
   #configChanged(name: ConfigName): void {
     this.#mirrors.configChanged(name, this.#wallTime());
+    this.#notices.changed(name);
+  }
+
+  #notify(name: ConfigName): void {
     for (const [client, tenant] of this.#configs.listenersOf(name)) {
       const { dataId, group } = name;
       const body = { headers: {}, dataId, group, ...(tenant === "" ? {} : { tenant }), module: "config" };

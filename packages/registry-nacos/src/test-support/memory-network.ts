@@ -1,4 +1,4 @@
-import type { Runtime, Timer } from "@dubhe/concurrency";
+import { offAbort, onAbort, type Runtime, type Timer } from "@dubhe/concurrency";
 import { EmbeddedHost, type HostOptions, type HostReply } from "../embedded/host.js";
 import { isObject } from "../json.js";
 import { type Envelope, envelopeOf } from "../payload.js";
@@ -156,14 +156,14 @@ class MemoryLink implements Link {
       const done = (): void => {
         timer.cancel();
         this.#waiting.delete(fail);
-        options.signal?.removeEventListener("abort", abort);
+        if (options.signal !== undefined) offAbort(options.signal, abort);
       };
       const fail = (error: Error): void => {
         done();
         reject(error);
       };
       const abort = (): void => fail(options.signal?.reason as Error);
-      options.signal?.addEventListener("abort", abort);
+      if (options.signal !== undefined) onAbort(options.signal, abort);
       this.#waiting.add(fail);
       if (options.signal?.aborted) return abort();
       this.#network.observe(type, options.headers ?? {});

@@ -40,10 +40,16 @@ export class FakeZookeeper implements Transport {
   /** Doors that take no connection, and those that take it and say nothing. */
   readonly down = new Set<number>();
   frozen = false;
+  /** Whether there is no quorum: everybody is hung up on. */
+  alone = false;
   latencyMs = 1;
   handshakes = 0;
   /** Asked before each request: lose the connection `before` it is done, or `after`, before its answer. */
   fault: ((name: string) => "before" | "after" | undefined) | undefined;
+  /** Asked before each request: refuse it. */
+  refuse: ((name: string) => ConstructorParameters<typeof Refusal>[0] | undefined) | undefined;
+  /** What is sent instead of a packet, if anything. */
+  corrupt: ((packet: Buffer) => Buffer) | undefined;
   readonly #clock: Clock;
   readonly #sessions = new Map<bigint, FakeSession>();
   readonly #links = new Set<Link>();
@@ -88,6 +94,11 @@ export class FakeZookeeper implements Transport {
     for (const session of [...this.#sessions.values()]) if (id === undefined || session.id === id) this.#end(session);
   }
 
+  /** As without a leader, who counts the time of sessions. */
+  stopSessionTimers(): void {
+    for (const session of this.#sessions.values()) session.timer?.cancel();
+  }
+
   freeze(): void {
     this.frozen = true;
   }
@@ -118,7 +129,7 @@ export class FakeZookeeper implements Transport {
       }, this.latencyMs);
     };
     const link: Link = {
-      send: (bytes) => later(() => sink.received(bytes)),
+      send: (bytes) => later(() => sink.received(this.corrupt?.(bytes) ?? bytes)),
       hangUp: (error) => {
         this.#links.delete(link);
         if (link.session?.link === link) link.session.link = undefined;
@@ -174,6 +185,8 @@ export class FakeZookeeper implements Transport {
     this.longest.set(name, Math.max(this.longest.get(name) ?? 0, frame.length));
     const fault = this.fault?.(name);
     if (fault === "before") return link.hangUp(new Error("lost by the test"));
+    const refused = this.refuse?.(name);
+    if (refused !== undefined) return this.#reply(link, xid, new Refusal(refused).code);
     const newer: readonly number[] = [OpCode.addWatch, OpCode.setWatches2, OpCode.getEphemerals];
     if (!this.recursive && newer.includes(opcode)) {
       this.#reply(link, xid, -6);
@@ -202,7 +215,7 @@ export class FakeZookeeper implements Transport {
     const id = reader.long();
     const password = Buffer.from(reader.buffer());
     // A server that knows less than the client hangs up.
-    if (lastZxid > this.tree.zxid) return link.hangUp();
+    if (this.alone || lastZxid > this.tree.zxid) return link.hangUp();
     let session = this.#sessions.get(id);
     if (id === 0n) {
       session = { id: ++this.#lastSession, password: Buffer.alloc(16, 7), timeoutMs, link, timer: undefined };

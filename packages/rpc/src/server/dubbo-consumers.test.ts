@@ -247,7 +247,7 @@ test(
 );
 
 test(
-  "at its deadline a dubbo consumer resets the stream: the handler's signal fires and nothing is sent any more",
+  "at its deadline dubbo-go resets the stream: the handler's signal fires and nothing is sent any more",
   withLeakCheck(async () => {
     await using pair = await rpcPair();
     let aborted: (() => void) | undefined;

@@ -158,6 +158,16 @@ final class Corpus {
         many.add(many);
         values.put("cycle", many);
         values.put("shared", new ArrayList<>(Arrays.asList(user.inner, user.inner, user.scores, user.scores)));
+        // A number of a reference that is one off is another object: behind one of each kind, twice each.
+        List<Object> referred = new ArrayList<>();
+        Object end = new ArrayList<>(List.of("end"));
+        for (Object one : new ArrayList<>(values.values())) {
+            if (one instanceof String || one instanceof byte[]) continue;
+            referred.add(one);
+            referred.add(one);
+            referred.add(end);
+        }
+        values.put("references behind each kind", referred);
         values.put("exception", new IllegalStateException("no luck", new IOException("disk")));
         values.put("exception without message", new RuntimeException());
     }

@@ -78,6 +78,10 @@ final class Caller {
             }
             line.put("results", results);
         }
+        String answer = RpcContext.getClientResponseContext().getAttachment("peer-answer");
+        if (answer != null) {
+            line.put("answer", answer);
+        }
         line.put("ms", millis);
         out.println(GSON.toJson(line));
         out.flush();

@@ -70,6 +70,7 @@ final class Greeter extends DubboGreetServiceTriple.GreetServiceImplBase {
         if (request.getName().equals(CANCELLED_STREAMS)) {
             return reply(request.getName(), CANCELLED.get(), attachments());
         }
+        RpcContext.getServerResponseContext().setAttachment("peer-answer", "answer-1");
         failIfAsked(request);
         return reply(request.getName(), 0, attachments());
     }

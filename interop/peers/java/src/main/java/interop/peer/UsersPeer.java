@@ -5,6 +5,8 @@ import interop.peer.users.Users;
 import interop.peer.users.UsersCaller;
 
 import java.io.PrintStream;
+import java.util.HashMap;
+import java.util.Map;
 
 import org.apache.dubbo.config.ProtocolConfig;
 import org.apache.dubbo.config.ReferenceConfig;
@@ -27,9 +29,20 @@ final class UsersPeer {
         if (!options.text("host", "").isEmpty()) {
             protocol.setHost(options.text("host", ""));
         }
+        String serialization = options.text("serialization", "");
+        if (!serialization.isEmpty()) {
+            protocol.setSerialization(serialization);
+            protocol.setPreferSerialization(serialization);
+        }
         ServiceConfig<UserProvider> service = new ServiceConfig<>();
         service.setInterface(UserProvider.class);
         service.setRef(new Users());
+        if (!options.text("group", "").isEmpty()) {
+            service.setGroup(options.text("group", ""));
+        }
+        if (!options.text("version", "").isEmpty()) {
+            service.setVersion(options.text("version", ""));
+        }
         bootstrap.protocol(protocol).service(service).start();
         out.println("READY");
         out.flush();
@@ -49,6 +62,19 @@ final class UsersPeer {
             one.setCheck(true);
             if (!options.text("url", "").isEmpty()) {
                 one.setUrl(options.text("url", ""));
+            }
+            if (!options.text("serialization", "").isEmpty()) {
+                one.setParameters(new HashMap<>(Map.of(
+                        "serialization",
+                        options.text("serialization", ""),
+                        "prefer.serialization",
+                        options.text("serialization", ""))));
+            }
+            if (!options.text("group", "").isEmpty()) {
+                one.setGroup(options.text("group", ""));
+            }
+            if (!options.text("version", "").isEmpty()) {
+                one.setVersion(options.text("version", ""));
             }
             if (!options.text("provided-by", "").isEmpty()) {
                 one.setProvidedBy(options.text("provided-by", ""));

@@ -27,7 +27,7 @@ public interface UserProvider {
 
     void touch(String id);
 
-    /** Throws what it is asked for: "state", "rpc", "error". */
+    /** Throws what it is asked for: "state", "foreign", "rpc", "error". */
     String fail(String kind);
 
     void watch(String id, StreamObserver<User> users);

@@ -147,6 +147,15 @@ public final class UsersCaller {
             return "done";
         });
         check("exception of the JDK", "java.lang.IllegalStateException: wrong state", () -> users.fail("state"));
+        check("exception with a cause", "java.lang.IllegalArgumentException: because", () -> {
+            try {
+                return users.fail("state");
+            } catch (IllegalStateException error) {
+                return describe(error.getCause());
+            }
+        });
+        check("exception of a class that is not here", "java.lang.Exception: elsewhere", () -> users.fail("foreign"));
+        check("error of a handler", "StatusRpcException UNKNOWN: an error", () -> users.fail("error"));
         check("status", status, () -> users.fail("rpc"));
         check("server stream", "[w-0, w-1, w-2]", () -> {
             Pull<User> pull = new Pull<>();
@@ -184,6 +193,8 @@ public final class UsersCaller {
         check("generic echo", deep, () ->
                 users.$invoke("echo", new String[] {User.class.getName()}, new Object[] {deep}));
         check("generic overload", "number 5", () -> users.$invoke("find", new String[] {"long"}, new Object[] {5L}));
+        check("generic and asynchronous", "number 5", () ->
+                users.$invokeAsync("find", new String[] {"long"}, new Object[] {5L}).get());
         check("generic list", "[{role=GUEST}]", () -> {
             Object got = users.$invoke(
                     "list",

@@ -15,7 +15,8 @@ import { NacosSession } from "../session.js";
 import { freePort } from "../test-support/free-port.js";
 import { embeddedConfig, parseEmbeddedUrl, refuseInProduction } from "./config.js";
 import { embeddedRegistry } from "./embedded.js";
-import { type HostHandle, type HostStarter, WorkerHostStarter } from "./host-starter.js";
+import { HostServer } from "./host-server.js";
+import type { HostHandle, HostStarter } from "./host-starter.js";
 
 const environment = {};
 const pause = (ms: number): Promise<void> =>
@@ -39,25 +40,24 @@ registryContract("embedded registry", {
     "configuration",
     "names",
   ],
-  quietMs: 300,
+  quietMs: 150,
   async create(): Promise<RegistryHarness> {
     const config = embeddedConfig({ port: await freePort() });
     const opened: Registry[] = [];
     const runtime = createRuntime();
     const hosts = new Set<HostHandle>();
-    /** As the usual one, but the hosts can be ended from outside. */
-    const starter = (): HostStarter => {
-      const inner = new WorkerHostStarter(runtime);
-      return {
-        async start(start) {
-          const host = await inner.start(start);
-          hosts.add(host);
-          void host.ended.then(() => hosts.delete(host));
-          return host;
-        },
-        prepare: () => inner.prepare(),
-        discard: () => inner.discard(),
-      };
+    /** Hosts of this thread, which can be ended from outside; those in threads of their own have tests below. */
+    const starter: HostStarter = {
+      async start(start) {
+        const { port, pid, seed } = structuredClone(start);
+        const server = await HostServer.start(createRpcEnvironment(runtime), { port, pid, seed });
+        let end = (): void => undefined;
+        const ended = new Promise<void>((resolve) => (end = resolve));
+        const host: HostHandle = { port: server.port, ended, close: () => server.close().then(end) };
+        hosts.add(host);
+        void ended.then(() => hosts.delete(host));
+        return host;
+      },
     };
     /** What somebody else does with configurations, also while a host takes over. */
     const configured = async (write: (configs: ConfigService) => Promise<unknown>): Promise<void> => {
@@ -82,7 +82,7 @@ registryContract("embedded registry", {
     });
     return {
       async open() {
-        const registry = embeddedRegistry(createRuntime(), config, { environment, starter: starter() });
+        const registry = embeddedRegistry(createRuntime(), config, { environment, starter });
         opened.push(registry);
         return registry;
       },

@@ -21,8 +21,6 @@ const CELLS = [
   "metadata-v1",
   "non-idl",
   "wire-habits",
-  "nacos-sdk-go",
-  "nacos-contract",
   "start-nacos",
 ];
 const MATRIX = "matrix";

@@ -10,7 +10,7 @@ const SUITES = [
   ["build", "npm run build", 120],
   ["check", "npm run check", 120],
   ["generate", "npm run generate -- --check", 120],
-  ["test", "npm test", 180],
+  ["test", "npm test", 240],
   ["h2spec", "npm run h2spec", 240],
   ["conformance", "npm run conformance", 400],
   ["fuzz", "npm run fuzz", 240],

@@ -1,8 +1,8 @@
 // The Nacos client and the embedded registry against a real Nacos server, which is started and ended here.
 // Usage: node interop/nacos/run.mjs [--only part,part]
 //   contract   the contract suite of `Registry`, on a fresh server
-//   restart    the server is killed and started again: everything comes back
-//   load       the same with 2 000 instances and calls under way
+//   load       a server with 2 000 instances is killed, and started again, while calls are under way
+//   push       lists of 5 000 instances: what is read, told and dropped
 //   failover   of two servers one is dead, dies, or is frozen
 //   auth       logins, tokens that expire, wrong passwords
 //   tls        TLS on the gRPC port: an authority of one's own, names, client certificates

@@ -42,16 +42,14 @@ export const CALLS = [
 /** A pair that the issue asks for: dubbo-java has no etcd registry. */
 export const isPair = ({ peer, registry }) => !(registry === "etcd" && PEERS[peer].language === "java");
 
-/** Whether a configuration can be: what is missing for the peers' sake is in excluded.mjs, with the reasons. */
-export function isPossible(config) {
+/** Whether a configuration makes sense. */
+export function isMeant(config) {
   const direct = config.registry === "direct";
-  return (
-    isPair(config) &&
-    (config.metadata === "-") === direct &&
-    (config.mode === "-") === direct &&
-    reasonAgainst(config) === undefined
-  );
+  return isPair(config) && (config.metadata === "-") === direct && (config.mode === "-") === direct;
 }
+
+/** Whether it can be: what is missing for the peers' sake is in excluded.mjs, with the reasons. */
+export const isPossible = (config) => isMeant(config) && reasonAgainst(config) === undefined;
 
 const PAIR = ["peer", "role", "registry"];
 const others = Object.keys(AXES).filter((name) => !PAIR.includes(name));

@@ -62,9 +62,10 @@ const markdownTable = (rows) => {
 };
 
 const DOCUMENT = new URL("../../docs/interop.md", import.meta.url);
-const RECORD = new URL("../../docs/interop.json", import.meta.url);
+/** Each configuration as a line of JSON. */
+const RECORD = new URL("../../docs/interop.jsonl", import.meta.url);
 
-/** docs/interop.md, and each configuration in docs/interop.json. */
+/** docs/interop.md, and what it is made of in docs/interop.jsonl. */
 export function writeDocument({ results, size, seconds }) {
   writeFileSync(DOCUMENT, document({ results, size, seconds }));
   const record = results.map(({ kind, config, count, dropped, seconds: took, failure }) => ({
@@ -75,7 +76,7 @@ export function writeDocument({ results, size, seconds }) {
     seconds: Number(took.toFixed(1)),
     ...(failure !== undefined && { failure: failure.split("\n")[0] }),
   }));
-  writeFileSync(RECORD, `[\n${record.map((line) => `  ${JSON.stringify(line)}`).join(",\n")}\n]\n`);
+  writeFileSync(RECORD, record.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }
 
 export function document({ results, size, seconds }) {
@@ -83,7 +84,7 @@ export function document({ results, size, seconds }) {
   return `# Interop
 
 Every pair of Dubhe and a dubbo peer, on every registry that the peer has: ${results.length - failed} configurations passed, ${failed} failed,
-in ${Math.round(seconds / 60)} minutes. Each of them is a line of [interop.json](interop.json). Written by
+in ${Math.round(seconds / 60)} minutes. Each of them is a line of [interop.jsonl](interop.jsonl). Written by
 
     npm run interop -- --only matrix --${size} --write
 
@@ -97,8 +98,8 @@ etcd 3.4 and Dubhe's own; each is started once for all its configurations.
 ${markdownTable(callCells(results))}
 
 A provider is replaced twice by one with another revision, while the consumer keeps 8 calls in flight and retries none. The number is
-that of the calls, and none failed. "Dropped" are calls in flight on a connection that the peer's provider closed when it was told to
-stop: they fail, since they may have been made; no others did.
+that of the calls; none failed but those "dropped", which were in flight when the peer's provider, told to stop, closed or refused
+them. They may have been made, so that nobody may make them again unasked.
 
 ${markdownTable(rollingCells(results))}
 ${section("Left out", "What the peer cannot do with its own kind either.", EXCLUDED)}

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { reasonAgainst, reasonToDrop } from "./excluded.mjs";
+import { DROPS, EXCLUDED, FIXTURES, reasonAgainst, reasonToDrop } from "./excluded.mjs";
 import { wasDropped } from "./rolling.mjs";
+import { plan } from "./run.mjs";
 
 const attempt = {
   endpoint: "192.0.2.2:20880",
@@ -32,4 +33,15 @@ test("what a peer cannot do is left out only where it cannot", () => {
   assert.match(reasonAgainst({ ...etcd, mode: "instance", first: "consumer" }, "calls"), /watching/);
   assert.equal(reasonToDrop({ ...etcd, role: "provider", mode: "instance" }), undefined);
   assert.equal(reasonToDrop({ peer: "dubbo-java 3.3.6", role: "consumer", registry: "nacos" }), undefined);
+});
+
+test("the runs that are named as proof exist, though what they show is left out of the matrix", () => {
+  const named = [...EXCLUDED, ...DROPS, ...FIXTURES].flatMap(({ seen }) =>
+    [...seen.matchAll(/--match '([^']+)' --against itself/g)].map(([, match]) => match),
+  );
+  assert.equal(named.length, 5);
+  for (const match of named) {
+    const planned = plan({ size: "full", match, against: "itself" });
+    assert.ok(planned.length > 0 && planned.every(({ config }) => config.against === config.peer), match);
+  }
 });

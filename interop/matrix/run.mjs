@@ -1,6 +1,6 @@
 // The matrix: starts the registries, runs the configurations of each beside those of the others, and reports.
 import { StepFailed, Trial } from "../lib/trial.mjs";
-import { AXES, describe, isPossible, REGISTRIES, SIZES } from "./axes.mjs";
+import { AXES, describe, isMeant, isPossible, REGISTRIES, SIZES } from "./axes.mjs";
 import { runConfiguration } from "./configuration.mjs";
 import { cover, rowsOf } from "./cover.mjs";
 import { reasonAgainst } from "./excluded.mjs";
@@ -14,11 +14,22 @@ const KINDS = { calls: runConfiguration, rolling: runRolling };
 /**
  * What is run: [{ kind, config }].
  * @param match what the description of a configuration must match, for work on one part
- * @param against a peer that takes Dubhe's place, or "itself"
+ * @param against a peer that takes Dubhe's place, or "itself"; then every configuration is there, those left out as well
  */
 export function plan({ size, seed = 1, match = "", against }) {
-  const other = (config) =>
-    against === undefined ? config : { ...config, against: against === "itself" ? config.peer : against };
+  const planned =
+    against === undefined
+      ? covering(size, seed)
+      : rowsOf(AXES, isMeant).flatMap((row) => {
+          const config = { ...row, against: against === "itself" ? row.peer : against };
+          const rolling = config.registry !== "direct" && config.first === "provider";
+          return (rolling ? ["calls", "rolling"] : ["calls"]).map((kind) => ({ kind, config }));
+        });
+  const asked = new RegExp(match);
+  return planned.filter(({ kind, config }) => asked.test(`${kind}: ${describe(config)}`));
+}
+
+function covering(size, seed) {
   const rows = cover(rowsOf(AXES, isPossible), SIZES[size], seed);
   const pairs = new Map();
   for (const config of rows) {
@@ -28,9 +39,9 @@ export function plan({ size, seed = 1, match = "", against }) {
     if (possible && !pairs.has(key)) pairs.set(key, config);
   }
   return [
-    ...rows.map((config) => ({ kind: "calls", config: other(config) })),
-    ...[...pairs.values()].map((config) => ({ kind: "rolling", config: other({ ...config, first: "provider" }) })),
-  ].filter(({ kind, config }) => new RegExp(match).test(`${kind}: ${describe(config)}`));
+    ...rows.map((config) => ({ kind: "calls", config })),
+    ...[...pairs.values()].map((config) => ({ kind: "rolling", config: { ...config, first: "provider" } })),
+  ];
 }
 
 /** Runs a plan; the results, failures included. @param print takes a line */
@@ -88,7 +99,7 @@ export function summary(results) {
     "calls: configurations × calls",
     plainTable(callCells(results)),
     "",
-    "provider replaced under load: calls, none failed",
+    "provider replaced under load: calls (dropped: by a peer that does not stop gracefully)",
     plainTable(rollingCells(results)),
     "",
     ...failed.map(({ kind, config, failure }) => `FAIL ${kind}: ${describe(config)}: ${failure.split("\n")[0]}`),

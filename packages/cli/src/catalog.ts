@@ -105,14 +105,19 @@ export function describeInstance(instance: Instance): Readonly<Record<string, st
   };
 }
 
-/** `fn` for each, a few at a time, the results in order. */
+/** `fn` for each, a few at a time, the results in order. Once one has failed no other begins. */
 export async function inLanes<T, R>(items: readonly T[], fn: (item: T) => Promise<R>): Promise<readonly R[]> {
   const results: R[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < items.length) {
       const index = next++;
-      results[index] = await fn(items[index] as T);
+      try {
+        results[index] = await fn(items[index] as T);
+      } catch (error) {
+        next = items.length;
+        throw error;
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.min(readsAtATime, items.length) }, lane));

@@ -107,6 +107,19 @@ test("as a process: exit code, streams, no colours in a pipe", async () => {
   assert.deepEqual([wrong.code, wrong.out], [2, ""]);
 });
 
+test("as a process: a reader that has gone changes no exit code, whichever stream it read", async () => {
+  for (const [args, code] of [
+    [["ls", "nonsense"], 2],
+    [["ls", "instances", "a", "-r", "memory:unread"], 0],
+  ] as const) {
+    const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const end = once(child, "exit");
+    child.stdout.destroy();
+    child.stderr.destroy();
+    assert.deepEqual(await end, [code, null], args.join(" "));
+  }
+});
+
 test("as a process: before the build it says what is missing", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "dubhe-cli-"));
   t.after(() => rm(folder, { recursive: true }));

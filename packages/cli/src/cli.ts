@@ -3,7 +3,7 @@ import { runDoctor } from "./doctor.js";
 import { runExplain } from "./explain/run-explain.js";
 import { runList } from "./list.js";
 import { type CommandLine, commands, parseCommandLine } from "./options.js";
-import { marked, type Terminal } from "./terminal.js";
+import { marked, printable, type Terminal } from "./terminal.js";
 import { commandHelp, mainHelp, UsageError } from "./usage.js";
 import { runWatch } from "./watch.js";
 
@@ -33,7 +33,8 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     }
     // What is left has a message for the user, as a file that cannot be read; else it is our own fault and worth a report.
     terminal.err(marked(terminal, "wrong", error instanceof Error ? error.message : String(error)));
-    if ((terminal.env["DUBHE_DEBUG"] ?? "") !== "" && error instanceof Error) terminal.err(String(error.stack));
+    if ((terminal.env["DUBHE_DEBUG"] ?? "") !== "" && error instanceof Error)
+      for (const line of String(error.stack).split("\n")) terminal.err(printable(line));
     return 1;
   }
 }

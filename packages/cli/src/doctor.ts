@@ -12,7 +12,7 @@ import { addressOf } from "./probe/probe-result.js";
 import { tcpProbe } from "./probe/tcp-probe.js";
 import { tlsProbe } from "./probe/tls-probe.js";
 import { Session } from "./session.js";
-import { bold, type Mark, marked, type Terminal } from "./terminal.js";
+import { bold, jsonText, type Mark, marked, type Terminal } from "./terminal.js";
 import { UsageError } from "./usage.js";
 
 /** What `package.json` asks for. */
@@ -50,10 +50,7 @@ export async function runDoctor(line: CommandLine, terminal: Terminal): Promise<
     }
   }
   const healthy = checks.every(({ mark }) => mark !== "wrong") && explanation?.callable !== false;
-  if (json)
-    terminal.out(
-      JSON.stringify({ healthy, checks, ...(explanation === undefined ? {} : { explanation }) }, undefined, 2),
-    );
+  if (json) terminal.out(jsonText({ healthy, checks, ...(explanation === undefined ? {} : { explanation }) }, 2));
   return healthy ? 0 : 1;
 }
 

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { createRuntime } from "@dubhe/concurrency";
-import { createInstance, MetadataKey } from "@dubhe/discovery";
+import { createInstance, createMetadataInfo, MetadataKey } from "@dubhe/discovery";
 import { EchoService, echoHandlers, leakCheck, TestAuthority } from "@dubhe/testing";
 import { createApp } from "dubhe";
-import { configureRegistries } from "dubhe/tools";
-import type { Explanation } from "./explain/explanation.js";
+import { type ConfiguredRegistry, configureRegistries } from "dubhe/tools";
+import { ApplicationSearch } from "./explain/application-search.js";
+import { type Explanation, Findings } from "./explain/explanation.js";
+import type { Session } from "./session.js";
 import { dubhe, type FakeProvider, filledRegistry, memoryUrl } from "./test-support/bench.js";
 
 const name = "greet.GreetService";
@@ -342,7 +344,7 @@ test("TLS: expected, given, and given to a server that has none", async (t) => {
   const clear = memoryUrl();
   const plain = await listener(t, (socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
   await using _clear = await filledRegistry(clear, { port: plain, services: [tri] });
-  assert.match(await conclusion(clear, "--tls"), /127\.0\.0\.1:\d+: it does not speak TLS, or not with us: /);
+  assert.match(await conclusion(clear, "--tls"), /127\.0\.0\.1:\d+: it does not speak TLS, or not with us: [a-z ]+$/);
   await app.close({ graceMs: 0 });
 });
 
@@ -353,6 +355,14 @@ test("a registry that cannot be reached is the first thing wrong; a password is 
     /First wrong: registry\n +nacos:\/\/127\.0\.0\.1:1\/public\/DEFAULT_GROUP cannot be used: .*ECONNREFUSED/,
   );
   assert.doesNotMatch(said, /s3cret/);
+});
+
+test("a registry that accepts connections and says nothing, as another kind of server does", async (t) => {
+  const port = await listener(t, () => {});
+  assert.match(
+    await conclusion(`zookeeper://127.0.0.1:${port}`),
+    /First wrong: registry\n +zookeeper:\/\/127\.0\.0\.1:\d+ cannot be used: no answer within N ms$/,
+  );
 });
 
 test("the embedded registry where nobody serves it: it is not started", async () => {
@@ -407,6 +417,28 @@ test("both models: the endpoints are those that a consumer calls, by the migrati
   assert.match(out, /Endpoints\n.*both models; by migration step APPLICATION_FIRST the application level counts\n/);
   assert.match(out, new RegExp(`! not among the consumer's endpoints: ${byInterface.address}\n`));
   await Promise.all([app.close({ graceMs: 0 }), later.close({ graceMs: 0 })]);
+});
+
+test("that one registry, or one model, knows nothing of it is a note where another has it", async () => {
+  const [one, other] = [`${memoryUrl()}?registry-type=all`, memoryUrl()];
+  await using app = createApp({ name: "shop", registry: one.replace("all", "service") });
+  const server = app.createServer({ listen: "127.0.0.1:0" }).add(EchoService, echoHandlers());
+  await server.start();
+  const { code, out } = await dubhe(["explain", EchoService.typeName, "-r", one, "-r", other]);
+  assert.equal(code, 0, out);
+  assert.match(out, /! no provider: nobody registers the interface/);
+  assert.match(out, new RegExp(`! no mapping: no application says in ${other} `));
+  assert.doesNotMatch(out, /✗/);
+  await app.close({ graceMs: 0 });
+});
+
+test("a method is no part of a service", async () => {
+  const url = memoryUrl();
+  await using _registry = await filledRegistry(url, { services: [tri] });
+  assert.match(
+    verdict((await dubhe(["explain", `${name}/Greet`, "-r", url])).out),
+    /it provides Greet; greet\.GreetService has one: group\/interface is asked for, not interface\/method$/,
+  );
 });
 
 test("registries that the consumer would not ask", async () => {
@@ -472,6 +504,49 @@ test("as JSON: one document with every step", async () => {
   });
 });
 
+test("metadata: whom the instance does not answer the report does, as it does for a consumer", async () => {
+  const port = await closedPort();
+  const url = memoryUrl();
+  await using _registry = await filledRegistry(url, {
+    port,
+    services: [tri],
+    metadata: {
+      [MetadataKey.storageType]: "local",
+      [MetadataKey.metadataVersion]: "2.0.0",
+      [MetadataKey.metadataServiceParams]: `{"port":"${port}","protocol":"tri"}`,
+    },
+  });
+  const { code, out } = await dubhe(["explain", name, "-r", url]);
+  assert.equal(code, 1);
+  assert.match(out, new RegExp(`✓ metadata of revision .* of shop read from ${url}: 1 service`));
+  assert.match(out, /First wrong: connect/);
+});
+
+test("metadata: of another revision than the instance's, as after a restart that the registry has not heard of", async () => {
+  const { signal } = new AbortController();
+  const metadata = { [MetadataKey.revision]: "old", [MetadataKey.storageType]: "local" };
+  const instance = createInstance({ application: "shop", host: "h", port: 1, metadata });
+  const session = {
+    signal,
+    mapping: async () => ["shop"],
+    someInstances: async () => ({ instances: [instance], malformed: [] }),
+    within: (fn: (signal: AbortSignal) => unknown) => fn(signal),
+    fetchMetadata: async () => ({
+      ...createMetadataInfo({ app: "shop", services: [{ ...tri, port: 1 }] }),
+      revision: "new",
+    }),
+  } as unknown as Session;
+  const registry = { use: { registry: { id: "r" }, applications: [] } } as unknown as ConfiguredRegistry;
+  const ref = { service: name, group: "", version: "", protocol: "tri" };
+  const findings = new Findings();
+  const probe = () => Promise.reject(new Error("nothing to probe"));
+  assert.deepEqual(await new ApplicationSearch(session, registry, ref, findings, probe).run(), []);
+  assert.deepEqual(findings.problem(), {
+    step: "metadata",
+    text: "metadata of revision old of shop is unreadable: h:1 has revision new instead",
+  });
+});
+
 test("what a registry holds cannot drive the terminal", async () => {
   const url = memoryUrl();
   await using _registry = await filledRegistry(url, {
@@ -481,6 +556,24 @@ test("what a registry holds cannot drive the terminal", async () => {
   const { out } = await dubhe(["explain", name, "-r", url]);
   assert.match(out, /metadata of revision \\x1b\[2Jx of shop/);
   assert.ok(!out.includes("\u001b"));
+});
+
+test("not as JSON either, which says the same all the same", async () => {
+  const url = memoryUrl();
+  const hostile = "\u009b2J\u007f\u001b[2J";
+  await using _registry = await filledRegistry(url, {
+    services: [tri],
+    metadata: { [MetadataKey.revision]: hostile },
+  });
+  const commands = [["explain", name], ["doctor", name], ["ls"], ["ls", "instances"]];
+  for (const args of commands.flatMap((one) => [one, [...one, "--json"]])) {
+    const { out, err } = await dubhe([...args, "-r", url]);
+    assert.doesNotMatch(`${out}${err}`, /(?!\n)\p{Cc}/u, args.join(" "));
+  }
+  const listed = JSON.parse((await dubhe(["ls", "instances", "--json", "-r", url])).out) as {
+    instances: { revision: string }[];
+  };
+  assert.equal(listed.instances[0]?.revision, hostile);
 });
 
 test("Ctrl-C ends it in order, with 130", async (t) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MetadataKey } from "@dubhe/discovery";
+import { inLanes } from "./catalog.js";
 import { dubhe, type FakeProvider, filledRegistry, memoryUrl } from "./test-support/bench.js";
 
 const providers: readonly FakeProvider[] = [
@@ -100,4 +101,19 @@ test("of several registries one that fails does not hide the others", async () =
   };
   assert.equal(applications.length, 1);
   assert.equal(errors[0]?.registry, "etcd://127.0.0.1:1/dubbo");
+});
+
+test("the first read that fails is the last: nothing goes on behind a command that has ended", async () => {
+  let reads = 0;
+  const items = Array.from({ length: 1_000 }, (_, index) => index);
+  const read = async (index: number): Promise<number> => {
+    reads += 1;
+    await Promise.resolve();
+    if (index === 20) throw new Error("no answer");
+    return index;
+  };
+  await assert.rejects(inLanes(items, read), /no answer/);
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(reads < 100, `${reads} reads`);
+  assert.deepEqual(await inLanes(items.slice(0, 20), read), items.slice(0, 20));
 });

@@ -11,7 +11,7 @@ import { exclusionOf } from "./explain/candidates.js";
 import { kindArgument } from "./kind-argument.js";
 import type { CommandLine } from "./options.js";
 import { Session } from "./session.js";
-import { marked, type Terminal, table } from "./terminal.js";
+import { jsonText, marked, type Terminal, table } from "./terminal.js";
 import { UsageError } from "./usage.js";
 
 export async function runList(line: CommandLine, terminal: Terminal): Promise<number> {
@@ -35,7 +35,7 @@ export async function runList(line: CommandLine, terminal: Terminal): Promise<nu
     }
   }
   const several = session.registries.length > 1;
-  const put = (found: object): void => terminal.out(JSON.stringify({ ...found, errors }, undefined, 2));
+  const put = (found: object): void => terminal.out(jsonText({ ...found, errors }, 2));
   const silent = errors.length === session.registries.length;
   if (kind === "services") {
     if (json) put({ services });

@@ -19,7 +19,7 @@ import {
 } from "dubhe/tools";
 import { type ErrorEvent, firstEvent, formatMs } from "./first-event.js";
 import type { CommonOptions } from "./options.js";
-import type { Terminal } from "./terminal.js";
+import { printable, type Terminal } from "./terminal.js";
 import { UsageError } from "./usage.js";
 
 /** As which the command appears to registries and providers. */
@@ -43,7 +43,7 @@ export class Session implements AsyncDisposable {
 
   /** @throws UsageError for a registry that cannot be. */
   constructor(options: CommonOptions, terminal: Terminal, command: string) {
-    this.runtime = createRuntime({ report: (error, where) => terminal.err(`${where}: ${String(error)}`) });
+    this.runtime = createRuntime({ report: (error, where) => terminal.err(printable(`${where}: ${String(error)}`)) });
     this.timeoutMs = options.timeoutMs;
     this.signal = terminal.signal;
     try {

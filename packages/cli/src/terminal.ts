@@ -35,6 +35,13 @@ export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
+/** JSON that a terminal may show: `JSON.stringify` leaves DEL and the controls of C1 as they are, of which U+009B begins escape sequences. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(/[\u007f-\u009f]/g, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
 /** Rows with their columns aligned; the first row is the heading. */
 export function table(terminal: Terminal, rows: readonly (readonly string[])[]): void {
   const texts = rows.map((row) => row.map(printable));
@@ -65,11 +72,16 @@ export function processTerminal(): { readonly terminal: Terminal; dispose(): voi
     if (error.code !== "EPIPE") throw error;
     controller.abort(error);
   };
+  // Who does not read what goes wrong may still read the result.
+  const onHintsUnread = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== "EPIPE") throw error;
+  };
   // Registries alone do not keep a process alive, and a command may wait for them.
   const alive = systemClock.setTimeout(() => {}, longestTimerMs, { ref: true });
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
   stdout.on("error", onError);
+  stderr.on("error", onHintsUnread);
   return {
     terminal: {
       out: (text) => void stdout.write(`${text}\n`),

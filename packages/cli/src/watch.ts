@@ -6,7 +6,7 @@ import { exclusionOf } from "./explain/candidates.js";
 import { type Kind, kindArgument } from "./kind-argument.js";
 import type { CommandLine } from "./options.js";
 import { Session } from "./session.js";
-import { marked, printable, type Terminal } from "./terminal.js";
+import { jsonText, marked, printable, type Terminal } from "./terminal.js";
 import { UsageError } from "./usage.js";
 
 /** Registries push what belongs to a name, but not new names: these are looked for so often. */
@@ -50,7 +50,7 @@ class ChangeWriter {
 
   write(sign: Sign, registry: string, text: string, details: Readonly<Record<string, unknown>>): void {
     if (this.#json) {
-      this.#terminal.out(JSON.stringify({ event: events[sign], ...details, registry }));
+      this.#terminal.out(jsonText({ event: events[sign], ...details, registry }));
       return;
     }
     const where = this.#several ? `  (${registry})` : "";

@@ -5,7 +5,7 @@ export interface RegistryPreference {
   readonly preferred?: boolean;
   /** Where the providers behind it are. */
   readonly zone?: string;
-  /** Share of the calls among registries of one tier; 0 = only when the others have nobody. Default: by endpoints. */
+  /** Share of the calls among registries of one tier; 0 = only when the others have nobody, unless it is preferred or in our zone. Default: by endpoints. */
   readonly weight?: number;
 }
 

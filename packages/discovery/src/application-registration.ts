@@ -207,7 +207,7 @@ export class LiveApplicationRegistration implements ApplicationRegistration {
     const { hub } = this.#context;
     if (!hub.active) return;
     const instance = instanceKey(this.#instance);
-    for (const { registry } of this.#publications) {
+    for (const { registry } of this.#context.registries) {
       hub.emit({
         type: "registration-state",
         registryId: registry.id,

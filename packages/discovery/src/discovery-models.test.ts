@@ -151,6 +151,10 @@ test("type all: one process found both ways is one endpoint, with both origins i
   const provider = w.open([w.use(0, { type: "all" })]);
   const consumer = w.open([w.use(0, { type: "all" })]);
   w.put(1, "application"); // so that its metadata can be had
+  const states: string[] = [];
+  provider.onEvent((event) => {
+    if (event.type === "registration-state") states.push(event.state);
+  });
   provider.registerApplication({
     application: "shop",
     host: "10.0.0.1",
@@ -160,6 +164,7 @@ test("type all: one process found both ways is one endpoint, with both origins i
   await w.clock.advance(100);
   assert.equal(w.server.store.instances("shop").instances.length, 2);
   assert.equal(w.server.store.providers("greet.Greeter").providers.length, 1);
+  assert.deepEqual(states, ["confirmed"], "told once, not once for each model");
   w.put(1, "interface");
   const view = consumer.subscribe({ service: "greet.Greeter" }).view;
   await w.clock.advance(100);
@@ -359,6 +364,83 @@ test("a forced step waits for its delay and its threshold, unless the rule says 
   await w.close();
 });
 
+test("a rule of an application counts whatever the step of the whole: its mapping is followed for it", async () => {
+  const w = world();
+  w.put(1, "application");
+  w.put(2, "interface");
+  w.rule({ step: "FORCE_INTERFACE", applications: [{ serviceKey: "shop", step: "FORCE_APPLICATION" }] });
+  const consumer = w.open([w.use(0, { type: "all" })]);
+  const view = consumer.subscribe({ service: "greet.Greeter" }).view;
+  await w.clock.advance(200);
+  assert.deepEqual(addressesOf(view), ADDRESSES(1));
+  const later = consumer.subscribe({ service: "greet.Greeter", version: "*" }).view;
+  await w.clock.advance(200);
+  assert.deepEqual(addressesOf(later), ADDRESSES(1), "with the rule known from the start");
+  w.rule({ step: "FORCE_INTERFACE" });
+  await w.clock.advance(10_000);
+  assert.deepEqual(addressesOf(view), ADDRESSES(2));
+  const { watches } = consumer.inspect() as { watches: { applications: unknown[]; mappings: unknown[] } };
+  assert.deepEqual([watches.applications, watches.mappings], [[], []], "no rule needs the mapping any more");
+  w.rule({ step: "FORCE_INTERFACE", applications: [{ serviceKey: "shop", step: "APPLICATION_FIRST" }] });
+  await w.clock.advance(200);
+  assert.deepEqual(addressesOf(view), ADDRESSES(1), "again");
+  await w.close();
+});
+
+test("a threshold compares addresses: one that offers several groups is one", async () => {
+  const w = world();
+  w.put(1, "application");
+  for (const group of ["g1", "g2"]) {
+    const provider = providerOf(
+      w.providers.instance({ port: 1 }, ["greet.Greeter"]),
+      createServiceInfo({ name: "greet.Greeter", group }),
+      1,
+    );
+    w.server.store.putProvider(provider, w);
+  }
+  w.rule({ step: "APPLICATION_FIRST", threshold: 1 });
+  const consumer = w.open([w.use(0, { type: "all" })]);
+  const view = consumer.subscribe({ service: "greet.Greeter", group: "*" }).view;
+  await w.clock.advance(200);
+  const { views } = consumer.inspect() as { views: { sources: { migration?: Record<string, unknown> }[] }[] };
+  const { shown, byApplication, byInterface } = views[0]?.sources[0]?.migration ?? {};
+  assert.deepEqual({ shown, byApplication, byInterface }, { shown: "application", byApplication: 1, byInterface: 1 });
+  assert.deepEqual(addressesOf(view), ADDRESSES(1));
+  await w.close();
+});
+
+test("what was known of a model before it was forced out does not count until it answers again", async () => {
+  const w = world();
+  w.put(1, "application");
+  for (const port of [2, 3, 4]) w.put(port, "interface");
+  const { registry } = w.use(0);
+  const { interfaces } = registry;
+  assert.ok(interfaces !== undefined);
+  let silent = false;
+  const watch: typeof interfaces.watch = (ref, sink) =>
+    silent ? { [Symbol.asyncDispose]: async () => undefined } : interfaces.watch(ref, sink);
+  const bound = <K extends "watch" | "register" | "inspect">(name: K) => registry[name].bind(registry);
+  const slow = {
+    ...registry,
+    health: registry.health,
+    interfaces: { ...interfaces, watch },
+  } as RegistryUse["registry"];
+  Object.assign(slow, { watch: bound("watch"), register: bound("register"), inspect: bound("inspect") });
+  const consumer = w.open([{ registry: slow, type: "all" }]);
+  const view = consumer.subscribe({ service: "greet.Greeter" }).view;
+  await w.clock.advance(200);
+  w.rule({ step: "FORCE_APPLICATION" });
+  await w.clock.advance(10_000);
+  silent = true;
+  w.rule({ step: "APPLICATION_FIRST", threshold: 0.5 });
+  await w.clock.advance(1_000);
+  assert.deepEqual(addressesOf(view), ADDRESSES(1), "the others may have gone long ago");
+  w.rule({ step: "APPLICATION_FIRST", proportion: 50 });
+  await w.clock.advance(1_000);
+  assert.deepEqual(addressesOf(view), ADDRESSES(1), "nor have they a share");
+  await w.close();
+});
+
 test("an application that nobody can read, named by the mapping, holds up no step", async () => {
   const { runtime, clock } = testRuntime({ seed: 1 });
   const providers = new FakeProviders(clock);
@@ -429,6 +511,11 @@ test("a rule that cannot be read leaves the last one in force", async () => {
   await w.clock.advance(200);
   assert.deepEqual(addressesOf(view), ADDRESSES(1, 2));
   assert.match(events.join("; "), /^FORCE_INTERFACE; .*FORCE_INTERFACE interface.*; step of the rule must be one of/);
+  const told = events.length;
+  await w.clock.advance(300_000);
+  assert.equal(events.length, told, "told once, however often it is read");
+  const { migration } = consumer.inspect() as { migration: { rules: { error: string | null }[] } };
+  assert.match(migration.rules[0]?.error ?? "", /step of the rule must be one of/);
   await w.close();
 });
 

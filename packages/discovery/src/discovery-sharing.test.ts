@@ -355,6 +355,10 @@ test("views are shared by what they show: order of applications, defaults, and n
     bench.view({ service: "a.A", providedBy: ["y", "x", "y"] }),
   );
   assert.equal(bench.view({ service: "a.A", group: "f, g" }), bench.view({ service: "a.A", group: "f,g" }));
+  assert.equal(bench.view({ service: "a.A", group: " " }), view);
+  const orNone = bench.view({ service: "a.A", group: "f, " });
+  assert.equal(orNone.ref.group, "f,", "f or none, as dubbo-java reads a list");
+  assert.notEqual(orNone, bench.view({ service: "a.A", group: "f" }));
   assert.equal(bench.view({ service: "a.A", providedBy: [] }), view);
   assert.throws(() => bench.view(""), TypeError);
   assert.throws(() => bench.view({ service: "a.A", providedBy: ["x,y"] }), TypeError);

@@ -72,6 +72,14 @@ test("whatever is set, deleted, shown and hidden: the table is what the shown gr
           group.delete(String(origin));
           own.delete(origin);
         } else group.show(what === "show");
+        const largest = new Map<string, number>();
+        for (const { key, weight: w, instance } of own.values())
+          largest.set(key, Math.max(largest.get(key) ?? 0, instance.healthy ? w : 0));
+        assert.equal(group.size, largest.size, "each address of a group counts once");
+        assert.equal(
+          group.weight,
+          [...largest.values()].reduce((sum, w) => sum + w, 0),
+        );
         const shown = model.flatMap((values, at) => (groups[at]?.shown ? [...values.values()] : []));
         assert.deepEqual(
           table

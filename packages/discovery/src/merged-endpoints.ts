@@ -79,6 +79,7 @@ export class EndpointGroup {
   readonly #merged: MergedEndpoints;
   /** By origin. */
   readonly #contributions = new Map<string, Contribution>();
+  #size = 0;
   #shown: boolean;
   #factor = 1;
 
@@ -89,8 +90,9 @@ export class EndpointGroup {
     this.#shown = shown;
   }
 
+  /** Addresses: one that is named several times, for several groups of a wildcard, counts once. */
   get size(): number {
-    return this.#contributions.size;
+    return this.#size;
   }
 
   get shown(): boolean {
@@ -102,10 +104,13 @@ export class EndpointGroup {
     return this.#factor;
   }
 
-  /** The weights of those that may be called. */
+  /** The weights of the addresses that may be called. */
   get weight(): number {
+    const largest = new Map<string, number>();
+    for (const { endpoint } of this.#contributions.values())
+      if (isUsable(endpoint)) largest.set(endpoint.key, Math.max(largest.get(endpoint.key) ?? 0, endpoint.weight));
     let sum = 0;
-    for (const { endpoint } of this.#contributions.values()) if (isUsable(endpoint)) sum += endpoint.weight;
+    for (const weight of largest.values()) sum += weight;
     return sum;
   }
 
@@ -116,16 +121,18 @@ export class EndpointGroup {
   set(origin: string, endpoint: ResolvedEndpoint): void {
     const old = this.#contributions.get(origin);
     const contribution: Contribution = { endpoint, group: this };
+    const stays = old?.endpoint.key === endpoint.key;
+    if (!stays && !this.#isAt(endpoint.key)) this.#size++;
     this.#contributions.set(origin, contribution);
     this.#merged.put(contribution, old);
-    if (old !== undefined && old.endpoint.key !== endpoint.key) this.#merged.remove(old);
+    if (old !== undefined && !stays) this.#remove(old);
   }
 
   delete(origin: string): void {
     const old = this.#contributions.get(origin);
     if (old === undefined) return;
     this.#contributions.delete(origin);
-    this.#merged.remove(old);
+    this.#remove(old);
   }
 
   /** Nobody can look between two of these in one turn. To pass from one group to another, show before you hide. */
@@ -134,6 +141,15 @@ export class EndpointGroup {
     this.#shown = shown;
     this.#factor = factor;
     for (const { endpoint } of this.#contributions.values()) this.#merged.refresh(endpoint.key);
+  }
+
+  #remove(contribution: Contribution): void {
+    this.#merged.remove(contribution);
+    if (!this.#isAt(contribution.endpoint.key)) this.#size--;
+  }
+
+  #isAt(address: string): boolean {
+    return this.#merged.found(address).some(({ group }) => group === this);
   }
 }
 

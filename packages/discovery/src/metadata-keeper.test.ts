@@ -137,6 +137,24 @@ test("nothing is removed while any registry cannot tell who lives", async () => 
   await w.close();
 });
 
+test("nothing is removed while an instance cannot be read: its revision may be any", async () => {
+  const w = world();
+  w.entry("dead", 6 * DAY);
+  w.server.store.setMalformed("shop", "10.0.0.9:9", "no port");
+  const { discovery } = w.process();
+  const failures: string[] = [];
+  discovery.onEvent((event) => {
+    if (event.type === "metadata-collection-failed") failures.push(event.error.message);
+  });
+  await w.clock.advance(120_000);
+  assert.ok(w.revisions().includes("dead"));
+  assert.match(failures.join(), /10\.0\.0\.9:9 of shop in model:a cannot be read \(no port\)/);
+  w.server.store.setMalformed("shop", "10.0.0.9:9", undefined);
+  await w.clock.advance(DAY + 5 * HOUR);
+  assert.ok(!w.revisions().includes("dead"), "the next day it is");
+  await w.close();
+});
+
 test("nothing is removed when the registry does not even list us", async () => {
   const w = world();
   const { discovery, registration } = w.process();

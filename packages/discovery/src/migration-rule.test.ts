@@ -65,6 +65,22 @@ test("without a rule the defaults count; a rule of an interface without version 
   assert.deepEqual(migrationOf(rule, { service: "a.A", version: "7" }, []), { ...defaults, step: "FORCE_APPLICATION" });
 });
 
+test("of several applications with a rule the first by name counts, as in dubbo-java, not the first found", () => {
+  const rule: MigrationRule = {
+    applications: [
+      { serviceKey: "a", step: "FORCE_INTERFACE" },
+      { serviceKey: "b", step: "FORCE_APPLICATION", threshold: 2 },
+    ],
+  };
+  for (const found of [
+    ["a", "b"],
+    ["b", "a"],
+  ]) {
+    const { step, threshold } = migrationOf(rule, { service: "a.A", version: "" }, found);
+    assert.deepEqual([step, threshold], ["FORCE_INTERFACE", 2], `${found}`);
+  }
+});
+
 test("what is no rule is refused with the place and the reason", () => {
   for (const [value, reason] of [
     ["text", /the rule must be a mapping/],

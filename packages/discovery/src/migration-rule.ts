@@ -66,8 +66,8 @@ export function migrationRuleOf(value: unknown): MigrationRule {
 }
 
 /**
- * What a rule says of one service: for each setting its interface's rule, else that of the first of its applications that has
- * one, else the rule's own, else the default.
+ * What a rule says of one service: for each setting its interface's rule, else that of the first of its applications, by name,
+ * that has one, else the rule's own, else the default.
  */
 export function migrationOf(
   rule: MigrationRule | undefined,
@@ -82,7 +82,7 @@ export function migrationOf(
     const found = rule?.interfaces?.find(({ serviceKey }) => serviceKey === name);
     if (found !== undefined) sources.push(found);
   }
-  for (const application of applications) {
+  for (const application of [...applications].sort()) {
     const found = rule?.applications?.find(({ serviceKey }) => serviceKey === application);
     if (found !== undefined) sources.push(found);
   }

@@ -30,6 +30,9 @@ export class MigrationRuleFeed {
   #decided = false;
   #rule: MigrationRule | undefined;
   #text: string | undefined;
+  /** Why the text is no rule. */
+  #flaw: Error | undefined;
+  /** The flaw, or why it cannot be read now. */
   #error: Error | undefined;
   #epoch = -1;
   #seq = -1;
@@ -83,15 +86,18 @@ export class MigrationRuleFeed {
     if (event.epoch === this.#epoch && event.seq < this.#seq) return;
     this.#epoch = event.epoch;
     this.#seq = event.seq;
-    const known = this.#decided && this.#error === undefined;
-    if (known && event.value === this.#text) return;
+    if (this.#decided && event.value === this.#text) {
+      this.#error = this.#flaw;
+      return;
+    }
     this.#text = event.value;
-    this.#error = undefined;
+    this.#flaw = undefined;
     try {
       this.#rule = event.value === undefined || event.value.trim() === "" ? undefined : this.#parse(event.value);
     } catch (error) {
-      this.#error = toError(error);
+      this.#flaw = toError(error);
     }
+    this.#error = this.#flaw;
     this.#context.hub.emit({
       type: "migration-rule",
       registryId: this.#registry.id,

@@ -157,7 +157,11 @@ export class ModelChoice {
     if (next === undefined) return;
     this.#shown = next;
     const { application, interface: byInterface } = this.#sides;
-    const shares = this.#step === "APPLICATION_FIRST" && next === "application" && rule.proportion < 100;
+    const shares =
+      this.#step === "APPLICATION_FIRST" &&
+      next === "application" &&
+      rule.proportion < 100 &&
+      (byInterface.group.shown || byInterface.knowledge().known);
     const [weight, otherWeight] = shares ? [application.group.weight, byInterface.group.weight] : [0, 0];
     if (weight > 0 && otherWeight > 0) {
       // Of all calls `proportion` go to one model's addresses, the rest to the other's, by the weights within each.
@@ -190,8 +194,8 @@ export class ModelChoice {
       if (this.#shown === "application" && size > 0) return "application";
       if (otherSize > 0) return "interface";
     }
-    return shouldMigrate(size, other.known || otherSize > 0 ? otherSize : undefined, rule.threshold)
-      ? "application"
-      : "interface";
+    // What was known of the other before it was left counts only while it is what is shown.
+    const otherCounts = other.known || (this.#shown === "interface" && otherSize > 0);
+    return shouldMigrate(size, otherCounts ? otherSize : undefined, rule.threshold) ? "application" : "interface";
   }
 }

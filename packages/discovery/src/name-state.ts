@@ -5,7 +5,7 @@ import type { ServiceInfo } from "./metadata-info.js";
 export interface ServiceRef {
   /** The interface: a protobuf service's full name. */
   readonly service: string;
-  /** Empty = providers without a group; `*` = any; `a,b` = one of these. */
+  /** Empty = providers without a group; `*` = any; `a,b` = one of these; `a,` = `a` or none. */
   readonly group: string;
   /** Empty = providers without a version; `*` = any. */
   readonly version: string;

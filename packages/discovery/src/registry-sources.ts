@@ -31,6 +31,8 @@ export class RegistrySources {
   readonly #groups: Readonly<Record<Model, EndpointGroup>>;
   readonly #byApplication = new Map<string, ViewSource>();
   readonly #byInterface: ViewSource | undefined;
+  /** One of those by application. */
+  readonly #mapping: MappingSource | undefined;
   readonly #applications = new Set<string>();
   readonly #followed: Record<Model, boolean> = { application: false, interface: false };
   /** Undefined: only one model is used. */
@@ -57,8 +59,8 @@ export class RegistrySources {
       interface: merged.group("interface", 2 * position + 1, type === "interface"),
     };
     if (type !== "interface" && init.ref.providedBy === undefined) {
-      const mapping = new MappingSource(owner, init.ref.service, registry, init.acquireMapping);
-      this.#byApplication.set("mapping", mapping);
+      this.#mapping = new MappingSource(owner, init.ref.service, registry, init.acquireMapping);
+      this.#byApplication.set("mapping", this.#mapping);
     }
     if (type !== "service")
       this.#byInterface = new InterfaceSource(owner, init.ref, registry, this.#groups.interface, init.acquireInterface);
@@ -108,6 +110,7 @@ export class RegistrySources {
     this.#choice?.detach();
     this.#follow("application", false);
     this.#follow("interface", false);
+    this.#followMapping();
   }
 
   /** Brings what is shown up to date; before `knowledge` is asked. */
@@ -176,6 +179,7 @@ export class RegistrySources {
     if (choice === undefined || !this.#attached || this.#feed?.decided === false) return;
     const { rules, ref } = this.#init;
     choice.apply(migrationOf(this.#feed?.rule, ref, this.#applications, rules.defaultStep));
+    this.#followMapping();
   }
 
   #follow(model: Model, on: boolean): void {
@@ -184,8 +188,16 @@ export class RegistrySources {
     const sources = model === "application" ? this.#byApplication.values() : this.#interfaceSources();
     for (const source of [...sources]) {
       if (on) source.attach();
-      else source.detach();
+      else if (source !== this.#mapping) source.detach();
     }
+    this.#followMapping();
+  }
+
+  /** A rule for applications needs to know them, also where it is the other model that is followed. */
+  #followMapping(): void {
+    const ruled = this.#attached && (this.#feed?.rule?.applications ?? []).length > 0;
+    if (this.#followed.application || ruled) this.#mapping?.attach();
+    else this.#mapping?.detach();
   }
 
   #interfaceSources(): readonly ViewSource[] {

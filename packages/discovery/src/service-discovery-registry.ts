@@ -186,14 +186,17 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
     this.#hub.close();
   }
 
-  /** What every registry lists of an application, freshly. Rejects when any list is missing, stale or kept. */
+  /** What every registry lists of an application, freshly. Rejects when any list is missing, stale, kept or not fully legible. */
   async #instances(application: string, signal: AbortSignal): Promise<ReadonlyMap<string, readonly Instance[]>> {
     const registries = this.#registries.filter(({ type }) => type !== "interface");
     const lists = await Promise.all(
       registries.map(async ({ registry }) => {
         const lease = await this.#watches.acquireApp(registry, application, signal);
         try {
-          return [registry.id, await lease.resource.read(signal)] as const;
+          const instances = await lease.resource.read(signal);
+          const [broken] = lease.resource.table.malformed;
+          if (broken === undefined) return [registry.id, instances] as const;
+          throw new Error(`${broken.id} of ${application} in ${registry.id} cannot be read (${broken.reason})`);
         } finally {
           lease.release();
         }
@@ -223,9 +226,9 @@ function viewKey(ref: ServiceRefInit): string {
   if (typeof ref.service !== "string" || ref.service === "")
     throw new TypeError("a service reference needs the name of the service");
   const { service, version = "", protocol = "tri", providedBy } = ref;
-  // As dubbo-java reads a list.
+  // As dubbo-java reads a list: an empty element stands for providers without a group.
   const groups = (ref.group ?? "").split(",").map((group) => group.trim());
-  const group = groups.filter((name) => name !== "").join(",");
+  const group = groups.every((name) => name === "") ? "" : groups.join(",");
   // An empty list names nobody: as if it were not given.
   if (providedBy === undefined || providedBy.length === 0) return JSON.stringify([service, group, version, protocol]);
   for (const application of providedBy) checkApplicationName(application);

@@ -20,6 +20,8 @@ test("interface, group, version and protocol must fit; wildcards are the consume
     [{ name: "a.A", group: "g" }, { group: "f,g" }, true],
     [{ name: "a.A", group: "h" }, { group: "f,g" }, false],
     [{ name: "a.A", group: "f,g" }, { group: "f,g" }, true],
+    [{ name: "a.A" }, { group: "f,g" }, false],
+    [{ name: "a.A" }, { group: "f," }, true],
     [{ name: "a.A", group: "*" }, { group: "g" }, false],
     [{ name: "a.A", version: "1" }, {}, false],
     [{ name: "a.A", version: "1" }, { version: "1" }, true],

@@ -249,6 +249,28 @@ test("a suspended session that ends after all: everything again in a new one; cl
   assert.ok(closedAt - from <= 7_000, `${closedAt - from} ms`);
 });
 
+test("a watch that begins while the session is suspended is told why it has no list yet, and then has one", async () => {
+  const { clock, registry, server } = bench();
+  const instance = server.put(INSTANCE);
+  await clock.advance(1_000);
+  server.dropConnections("client", 20_000);
+  await clock.advance(100);
+  const told: string[] = [];
+  const sink = (event: InstancesEvent): void => {
+    told.push(event.kind === "error" ? event.error.message : event.instances.map(({ port }) => port).join());
+  };
+  const watch = registry.watch(instance.application, sink);
+  const gone = registry.watch("gone", () => assert.fail("after its dispose"))[Symbol.asyncDispose]();
+  assert.deepEqual(told, [], "not inside watch");
+  await clock.advance(1_000);
+  assert.deepEqual(told, ["connection reset"]);
+  await clock.advance(20_000);
+  assert.deepEqual(told, ["connection reset", "1"]);
+  const closed = Promise.all([gone, watch[Symbol.asyncDispose](), registry.close()]);
+  await clock.advance(1_000);
+  await closed;
+});
+
 test("a refused registration is failed with its reason until it is accepted", async () => {
   const { clock, registry, server } = bench();
   server.fail("register", 3);

@@ -196,6 +196,14 @@ export class SessionRegistry implements Registry {
     this.#tasks.get(key)?.end(); // who comes later takes over
     this.#tasks.set(key, task);
     this.#work.want(key, task);
+    const current = this.#session;
+    const reason = current?.suspended;
+    if (current === undefined || reason === undefined) return;
+    // It waits, and shall hear why, as those did that were there when it began; but not inside `watch`.
+    this.#runtime.clock.nextTurn(() => {
+      const stillSo = this.#session === current && current.suspended === reason;
+      if (stillSo && this.#tasks.get(key) === task) task.suspended(reason, current.epoch);
+    });
   }
 
   /** Applies the task again, although it is confirmed. */

@@ -6,6 +6,11 @@ import { EchoService, leakCheck } from "@dubhe/testing";
 import { createApp } from "./app.js";
 import { createClient } from "./create-client.js";
 
+test("a memory registry may be named by a number, such as a process id", async () => {
+  await using app = createApp({ name: "shop", registry: "memory:4242" });
+  assert.match(JSON.stringify(app.inspect().registries), /"id":"memory:4242"/);
+});
+
 for (const [options, says] of [
   [{}, /needs the name of the application/],
   [{ name: "" }, /needs the name/],
@@ -13,6 +18,15 @@ for (const [options, says] of [
   [{ name: "a,b" }, /"a,b" may only have letters/],
   [{ nmae: "shop" }, /unknown option "nmae" of createApp. Did you mean "name"/],
   [{ name: "shop", registry: "127.0.0.1:8848" }, /nacos:\/\/127\.0\.0\.1:8848/],
+  [{ name: "shop", registry: "zookeeper:127.0.0.1:2181" }, /no registry URL; write zookeeper:\/\/127\.0\.0\.1:2181$/],
+  [{ name: "shop", registry: "zookeeper:z1:2181?zone=a" }, /write zookeeper:\/\/z1:2181\?zone=a$/],
+  [{ name: "shop", registry: "zookeeper:2181" }, /write zookeeper:\/\/zookeeper:2181$/],
+  [{ name: "shop", registry: "embedded:9848" }, /write embedded:\/\/127\.0\.0\.1:9848$/],
+  [
+    { name: "shop", registry: "nacos:me:s3cret@h:8848" },
+    /^TypeError: "nacos:\*\*\*@h:8848" is no .* write nacos:\/\/\*\*\*@h:8848$/,
+  ],
+  [{ name: "shop", registry: "me:123@h:8848" }, /^TypeError: "me:\*\*\*@h:8848" is no registry URL/],
   [{ name: "shop", registry: "nacoss://127.0.0.1:8848" }, /no registry is named "nacoss". Did you mean "nacos"/],
   [{ name: "shop", registry: "nacos://" }, /no host; write nacos:/],
   [{ name: "shop", registry: "nacos://127.0.0.1:8848?namspace=dev" }, /"namspace". Did you mean "namespace"/],
@@ -86,6 +100,19 @@ test("a password never shows in an error", () => {
     () => createApp({ name: "shop", registry: "nacos://user:s3cret@127.0.0.1:8848?nmespace=x" }),
     (error: Error) => !error.message.includes("s3cret") && error.message.includes("***"),
   );
+  for (const registry of [
+    "4user:s3cret@127.0.0.1:8848",
+    "//user:s3cret@127.0.0.1:8848",
+    "user:5s3cret@127.0.0.1:8848",
+    "127.0.0.1:8848?password=s3cret",
+    "memory://user:s3cret@x",
+  ]) {
+    assert.throws(
+      () => createApp({ name: "shop", registry }),
+      (error: Error) => !error.message.includes("s3cret") && error.message.includes("***"),
+      registry,
+    );
+  }
 });
 
 test("roles that leave nothing to do are refused where it shows, with what to write", async () => {

@@ -100,7 +100,8 @@ test("what was disposed before the package came is not even offered to the regis
   const counting = new Proxy(real, {
     get: (target, key) => {
       if (key === "register" || key === "mapping") calls++;
-      return Reflect.get(target, key, target);
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
     },
   });
   const registry = new DeferredRegistry(runtime, "never", () => Promise.resolve(counting));
@@ -173,6 +174,39 @@ test("a registry that refuses a watch by throwing has told so as an error, and n
   const watch = registry.watch("a", (event) => events.push(event));
   await clock.settle();
   assert.ok(events[0]?.kind === "error" && events[0].error.message === "no such application");
+  await watch[Symbol.asyncDispose]();
+  await registry.close();
+});
+
+test("a registry that cannot close says so, and is closed all the same", async () => {
+  const { runtime, clock } = testRuntime({ seed: 1 });
+  const inner = memoryRegistry(runtime, new MemoryRegistryServer("stuck"));
+  const refusing = new Proxy(inner, {
+    get: (target, key) => {
+      if (key === "close") return () => Promise.reject(new Error("cannot close"));
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const registry = new DeferredRegistry(runtime, inner.id, () => Promise.resolve(refusing));
+  registry.watch("a", () => {});
+  await clock.settle();
+  await assert.rejects(registry.close(), /cannot close/);
+  assert.equal(registry.health.value.state, "closed");
+  await inner.close();
+});
+
+test("a sink that throws at the news that there is no registry is reported, and nothing is left unhandled", async () => {
+  const { runtime, clock, reports } = testRuntime({ seed: 1 });
+  const registry = new DeferredRegistry(runtime, "broken", () => Promise.reject(new Error("cannot find the package")));
+  const watch = registry.watch("a", () => {
+    throw new RangeError("the sink");
+  });
+  await clock.settle();
+  assert.deepEqual(
+    reports.map(({ error, where }) => [String(error), where]),
+    [["RangeError: the sink", "watch of registry broken"]],
+  );
   await watch[Symbol.asyncDispose]();
   await registry.close();
 });

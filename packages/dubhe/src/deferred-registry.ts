@@ -33,15 +33,18 @@ export class DeferredRegistry implements Registry {
   readonly mapping: ServiceNameMapping;
   readonly #runtime: Runtime;
   readonly #load: () => Promise<Registry>;
+  readonly #given: Registry | undefined;
   readonly #health: WatchedCell<RegistryHealth>;
   #loading: Promise<Registry> | undefined;
   #loaded: Registry | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(runtime: Runtime, id: string, load: () => Promise<Registry>) {
+  /** `given`: what `load` resolves to, if that is there already. It is closed even if nobody used it. */
+  constructor(runtime: Runtime, id: string, load: () => Promise<Registry>, given?: Registry) {
     this.id = id;
     this.#runtime = runtime;
     this.#load = load;
+    this.#given = given;
     this.#health = new WatchedCell<RegistryHealth>(runtime, { state: "connecting", since: runtime.clock.wallTime() });
     this.mapping = {
       watch: (serviceInterface, sink) =>
@@ -143,13 +146,14 @@ export class DeferredRegistry implements Registry {
   }
 
   async #close(): Promise<void> {
+    // What never loaded has nothing to close, and everyone who waited for it was told why.
+    const registry = this.#loading === undefined ? this.#given : await this.#loading.catch(() => this.#given);
     try {
-      if (this.#loading !== undefined) await (await this.#loading).close();
-    } catch {
-      // It never loaded: there is nothing to close, and everyone who waited for it was told why.
+      await registry?.close();
+    } finally {
+      this.#health.set({ state: "closed", since: this.#runtime.clock.wallTime() });
+      this.#health.close();
     }
-    this.#health.set({ state: "closed", since: this.#runtime.clock.wallTime() });
-    this.#health.close();
   }
 
   #part<P>(part: P | undefined, lacks: string): P {
@@ -196,7 +200,8 @@ export class DeferredRegistry implements Registry {
       })
       .catch((error: unknown) => {
         if (!disposed) failed(error instanceof Error ? error : new Error(String(error)));
-      });
+      })
+      .catch((error: unknown) => this.#runtime.report(error, `watch of registry ${this.id}`));
     return {
       refresh: () => {
         if (handle !== undefined && "refresh" in handle) handle.refresh?.();

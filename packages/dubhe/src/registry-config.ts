@@ -7,6 +7,7 @@ import {
   embeddedId,
   parseEmbeddedUrl,
   parseNacosUrl,
+  redactUrl,
   refuseInProduction,
   registryId,
 } from "@dubhe/registry-nacos/config";
@@ -97,7 +98,8 @@ const backends: Readonly<
   etcdv3: etcd,
   memory: (url) => {
     const name = /^memory:([\w-]*)$/.exec(url)?.[1];
-    if (name === undefined) throw new TypeError(`"${url}" is no memory registry; write memory: or memory:some-name.`);
+    if (name === undefined)
+      throw new TypeError(`"${redactUrl(url)}" is no memory registry; write memory: or memory:some-name.`);
     const server = memoryServer(name);
     return { id: server.id, loopback: true, servers: [], open: async (runtime) => memoryRegistry(runtime, server) };
   },
@@ -188,7 +190,7 @@ function configure(
     await loadRuleParser();
     return registry;
   };
-  return configured(new DeferredRegistry(runtime, registry.id, open), parameters);
+  return configured(new DeferredRegistry(runtime, registry.id, open, registry), parameters);
 }
 
 function isRegistry(input: unknown): input is Registry {
@@ -206,11 +208,19 @@ function fromUrl(
 ): ConfiguredRegistry {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
   const known = Object.keys(backends);
-  if (scheme === undefined || /^[^:/]+:\d+/.test(text)) {
-    throw new TypeError(`"${text}" is no registry URL; write its kind before it, for example nacos://${text}`);
+  const isKnown = scheme !== undefined && Object.hasOwn(backends, scheme);
+  const shown = redactUrl(text);
+  const rest = shown.slice(shown.indexOf(":") + 1);
+  if (isKnown && scheme !== "memory" && /^[^/?]/.test(rest)) {
+    // "zookeeper:2181" is a host of that name, as containers have it.
+    const host = scheme === "embedded" ? "127.0.0.1" : scheme;
+    const meant = `${scheme}://${/^\d+$/.test(rest) ? `${host}:` : ""}${rest}`;
+    throw new TypeError(`"${scheme}:${rest}" is no registry URL; write ${meant}`);
   }
-  if (!Object.hasOwn(backends, scheme))
-    throw new TypeError(`no registry is named "${scheme}".${didYouMean(scheme, known)}`);
+  if (scheme === undefined || (!isKnown && /^[^:/]+:\d+/.test(text))) {
+    throw new TypeError(`"${shown}" is no registry URL; write its kind before it, for example nacos://${shown}`);
+  }
+  if (!isKnown) throw new TypeError(`no registry is named "${scheme}".${didYouMean(scheme, known)}`);
   const { url, parameters } = splitRegistryUrl(text);
   for (const key of Object.keys(options)) {
     if (Object.hasOwn(parameters, key))

@@ -14,7 +14,10 @@ export interface RegistryParameters {
   readonly preferred?: boolean;
   /** Applications to look in for every service, beside those that the mapping names: dubbo-java's `subscribed-services`. */
   readonly applications?: readonly string[];
-  /** Its share of the calls relative to other registries, 0 to 10 000; 0 = only when no other has anybody. Default: by endpoints. */
+  /**
+   * Its share of the calls relative to other registries, 0 to 10 000; 0 = only when no other has anybody, unless it is preferred or in the
+   * App's zone, which count first. Default: by endpoints.
+   */
   readonly weight?: number;
 }
 

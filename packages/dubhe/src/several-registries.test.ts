@@ -263,3 +263,12 @@ test("a migration from one registry to another: providers, then consumers, under
   assert.deepEqual(failures, []);
   assert.ok(calls > 100, `${calls} calls`);
 });
+
+test("a registry of one's own is closed with the App in either model, used or not", async () => {
+  for (const type of ["service", "all"] as const) {
+    const registry = memoryRegistry(createRuntime(), new MemoryRegistryServer(`own-${type}`));
+    const app = createApp({ name: "shop", registry: { registry, type } });
+    await app.close();
+    assert.equal(registry.health.value.state, "closed", type);
+  }
+});

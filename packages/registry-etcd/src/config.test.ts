@@ -33,7 +33,7 @@ test("defaults, and dubbo-go's scheme", () => {
 
 test("an endpoint that is named twice is one", () => {
   assert.deepEqual(
-    parseEtcdUrl("etcd://a,b,a:2379?backup=b").endpoints.map(({ host }) => host),
+    parseEtcdUrl("etcd://a, b,a:2379?backup=b,%20a").endpoints.map(({ host }) => host),
     ["a", "b"],
   );
 });

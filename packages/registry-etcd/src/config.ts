@@ -107,7 +107,7 @@ export function parseEtcdUrl(text: string, application = ""): EtcdConfig {
   if (url.path !== "")
     throw new EtcdConfigError(`${redactUrl(text)}: etcd has no path; the keys' first segment is the parameter group`);
   const get = (name: string): string | undefined => url.parameters.get(name);
-  const backup = (get("backup") ?? "").split(",").filter((host) => host !== "");
+  const backup = (get("backup") ?? "").split(",").flatMap((host) => host.trim() || []);
   try {
     return etcdConfig({
       endpoints: [...url.hosts, ...backup.map((host) => parseHost(host, text))],

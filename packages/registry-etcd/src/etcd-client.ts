@@ -176,10 +176,12 @@ export class EtcdClient {
 
   /** That it answers, has a leader, and knows what we know: a server that was set up anew, or from an old copy, does not. */
   async #check(link: EtcdLink, signal: AbortSignal): Promise<void> {
+    // Not what the keepalives on their own connection tell meanwhile: the answer may be older than that.
+    const known = this.#revision;
     const answer = await this.#ask(link, { serializable: false }, signal);
     const { header } = answer ?? {};
     if (header !== undefined) {
-      const why = this.#otherHistory(header);
+      const why = this.#otherHistory(header, known);
       if (why !== undefined) this.#lose(new Error(`${addressOf(link.endpoint)} has another history: ${why}`));
       this.#clusterId = header.clusterId;
       this.#raftTerm = header.raftTerm;
@@ -213,10 +215,10 @@ export class EtcdClient {
   }
 
   /** Of one cluster, terms and revisions only grow, and this read was not allowed to be old. */
-  #otherHistory({ clusterId, raftTerm, revision }: ResponseHeader): string | undefined {
+  #otherHistory({ clusterId, raftTerm, revision }: ResponseHeader, known: bigint): string | undefined {
     if (this.#clusterId !== 0n && clusterId !== this.#clusterId) return "it is another cluster";
     if (raftTerm < this.#raftTerm) return `it is in term ${raftTerm}, after ${this.#raftTerm}`;
-    if (revision < this.#revision) return `it is at revision ${revision}, after ${this.#revision}`;
+    if (revision < known) return `it is at revision ${revision}, after ${known}`;
     return undefined;
   }
 
@@ -245,14 +247,13 @@ export class EtcdClient {
 
   #scheduleProbe(): void {
     const { clock, random } = this.#runtime;
-    this.#probeTimer = clock.setTimeout(
-      () => {
-        const { link } = this;
-        if (link !== undefined && clock.now() - this.#contactAt >= this.#probeMs / 2) void this.#probe(link);
-        this.#scheduleProbe();
-      },
-      this.#probeMs * (0.8 + 0.2 * random.next()),
-    );
+    const { link } = this;
+    const silentMs = clock.now() - this.#contactAt;
+    const due = silentMs >= this.#probeMs * 0.75;
+    if (link !== undefined && due) void this.#probe(link);
+    // Counted from what was heard last, so that silence is never longer than a period before it is noticed.
+    const waitMs = this.#probeMs * (0.8 + 0.2 * random.next()) - (due ? 0 : silentMs);
+    this.#probeTimer = clock.setTimeout(() => this.#scheduleProbe(), waitMs);
   }
 
   /** A silent server may be frozen, or cut off, with the connection standing: one that does not answer is left. Never rejects. */

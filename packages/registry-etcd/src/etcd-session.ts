@@ -272,7 +272,8 @@ export class EtcdSession implements RegistrySession {
 
   /** Revokes the lease, so that everything on it goes at once; a server that does not answer lets it expire. */
   async close(): Promise<void> {
-    if (this.#client.link !== undefined) {
+    // Also without a connection: what hangs on the lease would stand for its time, so one that comes soon is worth the wait.
+    if (this.#state === "open" || this.#state === "suspended") {
       const bound = new AbortController();
       const reason = new EtcdUnavailableError(`no answer within ${REVOKE_MS} ms while closing`);
       const timer = this.#runtime.clock.setTimeout(() => bound.abort(reason), REVOKE_MS);

@@ -92,6 +92,7 @@ export class HeldKeys {
   }
 
   async hold(entry: HeldEntry, signal: AbortSignal): Promise<void> {
+    const known = this.#wanted.get(entry.key)?.value === entry.value && !this.#unput.has(entry.key);
     this.#wanted.set(entry.key, entry);
     for (const key of entry.instead ?? []) this.#forget(key);
     this.#unput.add(entry.key);
@@ -100,7 +101,7 @@ export class HeldKeys {
     try {
       // A server may take two requests of one connection in any order.
       await this.#sweeping.get(entry.key);
-      await this.#put(entry, signal);
+      await this.#put(entry, known, signal);
     } finally {
       this.#busy -= 1;
       this.#armSettled();
@@ -148,7 +149,8 @@ export class HeldKeys {
     return this.#endContest(key);
   }
 
-  async #put(entry: HeldEntry, signal: AbortSignal): Promise<void> {
+  /** `known`: an answer has said that it stands; without one, a put of ours may stand of which the answer was lost. */
+  async #put(entry: HeldEntry, known: boolean, signal: AbortSignal): Promise<void> {
     const lease = await this.#lease.grant(signal);
     const key = bytesOf(entry.key);
     const value = bytesOf(entry.value);
@@ -180,8 +182,10 @@ export class HeldKeys {
         condition = createdAt(key, 0n);
         continue;
       }
-      if (there.lease === lease && textOf(there.value) === entry.value && entry.instead === undefined)
+      if (there.lease === lease && textOf(there.value) === entry.value && entry.instead === undefined) {
+        if (!known) this.#repeats.note(entry.key);
         return this.#stands(entry.key);
+      }
       const ours = there.lease === lease || this.#oldLeases.has(there.lease);
       const owner = ours ? undefined : entry.foreign(textOf(there.value));
       if (owner !== undefined) {
@@ -198,7 +202,8 @@ export class HeldKeys {
 
   async #repeat(path: string): Promise<void> {
     const [entry, lease] = [this.#wanted.get(path), this.#lease.id];
-    if (entry === undefined || lease === undefined || this.#unput.has(path)) return;
+    if (entry === undefined || lease === undefined) return;
+    if (this.#unput.has(path)) return this.#repeats.note(path); // somebody looks at it just now
     const [key, value] = [bytesOf(path), bytesOf(entry.value)];
     const asItWas = { result: EQUAL, target: VALUE, key, targetUnion: { case: "value" as const, value } };
     const success = [{ request: { case: "requestPut" as const, value: { key, value, lease } } }];

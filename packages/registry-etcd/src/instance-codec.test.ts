@@ -74,3 +74,13 @@ test("garbage is named, never thrown (D-25)", () => {
     }),
   );
 });
+
+test("a value of any depth is named, too: whoever throws here ends the watch, each time that it begins again", () => {
+  for (const open of ["[", '{"a":']) {
+    const deep = `${open.repeat(20_000)}1${(open === "[" ? "]" : "}").repeat(20_000)}`;
+    const read = readInstance("shop", "h:1", `{"Host":"h","Port":${deep}}`);
+    assert.ok(!isInstance(read));
+    assert.match(read.reason, /its Port is/);
+    assert.ok(read.reason.length < 200, `${read.reason.length}`);
+  }
+});

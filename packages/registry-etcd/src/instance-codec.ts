@@ -43,7 +43,7 @@ export function readInstance(application: string, id: string, text: string): Ins
   const { Host: host, Port: rawPort } = value;
   if (typeof host !== "string" || host === "") return { id, reason: `it has no Host: ${excerpt(text)}` };
   const port = parsePort(rawPort);
-  if (port === undefined) return { id, reason: `its Port is ${JSON.stringify(rawPort) ?? "missing"}` };
+  if (port === undefined) return { id, reason: `its Port is ${shown(rawPort)}` };
   // An entry that says another address than its key would let one address have two entries.
   if (id !== instanceKey({ host, port }) && id !== `${host}:${port}`)
     return { id, reason: `it says that it is ${host}:${port}` };
@@ -88,6 +88,12 @@ function setOwn(target: Record<string, string>, key: string, value: string): voi
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** JSON of any depth can be parsed, and not be written again. */
+function shown(value: unknown): string {
+  if (value === undefined) return "missing";
+  return typeof value === "object" && value !== null ? "no number" : excerpt(String(value)).slice(1, -1);
 }
 
 function excerpt(text: string): string {

@@ -185,3 +185,70 @@ test(
     assert.equal(consumer.counters.sessions, 1);
   }),
 );
+
+test(
+  "keepalives that tell of a newer revision than a new connection's, asked before: no other history",
+  benchTest(testRuntime, async (bench) => {
+    const provider = bench.open({ sessionTtlMs: 4_000 });
+    const registration = provider.register(instance(1));
+    await bench.until(() => registration.state.value === "confirmed", "confirmation");
+    const [calls] = bench.etcd.links;
+    let asked = false;
+    bench.etcd.fault = (method) => {
+      if (method === "range" && !asked) bench.etcd.slowMs = 2_000; // its answer
+      asked ||= method === "range";
+      return undefined;
+    };
+    calls?.destroy(new Error("read ECONNRESET"));
+    await bench.until(() => asked, "the question");
+    bench.etcd.slowMs = 0;
+    bench.etcd.store.put("/other", "x");
+    await bench.advance(10_000);
+    assert.equal(provider.health.value.state, "up");
+    assert.equal(provider.counters.sessionsLost, 0);
+    bench.etcd.store.delete("/other");
+  }),
+);
+
+test(
+  "an idle session notices a frozen server after a third of the lease and one timeout, whenever it freezes",
+  benchTest(testRuntime, async (bench) => {
+    for (let n = 0; n < 30; n++) {
+      const consumer = bench.open({ endpoints: ["a:2379", "b:2379"] });
+      const seen = watchPorts(consumer);
+      await bench.advance(12_000 + n * 173);
+      assert.equal(seen.lists.length, 1);
+      const { session } = consumer.inspect() as { session: { endpoint: string } };
+      bench.etcd.freeze(session.endpoint);
+      await bench.until(() => consumer.counters.linksLost === 1, "the loss", 8_050);
+      bench.etcd.thaw(session.endpoint);
+      const closed = consumer.close();
+      await bench.advance(2_000);
+      await closed;
+    }
+  }),
+);
+
+test(
+  "closed just after the connection broke: a server that can be reached soon is told; with none it takes 0.7 s",
+  benchTest(testRuntime, async (bench) => {
+    for (const reachable of [true, false]) {
+      const provider = bench.open();
+      const registration = provider.register(instance(1));
+      await bench.until(() => registration.state.value === "confirmed", "confirmation");
+      if (reachable) bench.etcd.breakLinks();
+      else bench.etcd.kill("a:2379");
+      await bench.until(() => provider.health.value.state === "down", "the loss");
+      const began = bench.test.runtime.clock.now();
+      let tookMs = Infinity;
+      const closed = provider.close().then(() => {
+        tookMs = bench.test.runtime.clock.now() - began;
+      });
+      await bench.advance(10_000);
+      await closed;
+      assert.ok(tookMs <= 750, `${tookMs} ms`);
+      const left = bench.etcd.store.leases.length;
+      assert.equal(left, reachable ? 0 : 1, `${left} leases`);
+    }
+  }),
+);

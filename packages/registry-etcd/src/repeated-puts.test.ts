@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Code } from "@dubhe/rpc";
 import { testRuntime } from "@dubhe/testing";
 import { textOf } from "./keys.js";
 import { RepeatedPuts } from "./repeated-puts.js";
 import { benchTest, instance } from "./test-support/etcd-bench.js";
+import { failure } from "./test-support/fake-store.js";
 
 test(
   "what was put is put once more a second later, each key apart, for dubbo-go's consumers",
@@ -44,6 +46,29 @@ test(
     assert.deepEqual([...bench.etcd.store.content.values()], ["somebody else's"]);
   }),
 );
+
+for (const [what, fault, at] of [
+  ["the answer to the first put is lost", "lose-answer", 1],
+  ["the repetition fails", failure(Code.Unavailable, "etcdserver: leader changed"), 2],
+] as const) {
+  test(
+    `${what}: it is put once more all the same, and not again`,
+    benchTest(testRuntime, async (bench) => {
+      let puts = 0;
+      bench.etcd.store.onChange((_, events) => {
+        puts += events.length;
+      });
+      let txns = 0;
+      bench.etcd.fault = (method) => (method === "txn" && ++txns === at ? fault : undefined);
+      const registration = bench.open().register(instance(1));
+      await bench.until(() => registration.state.value === "confirmed", "confirmation");
+      await bench.advance(5_000);
+      assert.equal(puts, 2);
+      await bench.advance(120_000);
+      assert.equal(puts, 2);
+    }),
+  );
+}
 
 test("a failing repetition stops nothing, and nothing runs after close", async () => {
   const { runtime, clock } = testRuntime();

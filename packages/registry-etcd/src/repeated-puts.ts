@@ -17,7 +17,7 @@ export class RepeatedPuts {
   #timer: Timer | undefined;
   #closed = false;
 
-  /** @param repeat puts a key again, unless it is not ours any more; what it rejects with is dropped */
+  /** @param repeat puts a key again, unless it is not ours any more; when it rejects, it is called again later */
   constructor(runtime: Runtime, repeat: (key: string) => Promise<void>) {
     this.#runtime = runtime;
     this.#repeat = repeat;
@@ -54,7 +54,7 @@ export class RepeatedPuts {
     if (first !== undefined && first[1] <= now) {
       this.#due.delete(first[0]);
       this.#last = now;
-      void this.#repeat(first[0]).catch(() => undefined);
+      void this.#repeat(first[0]).catch(() => this.note(first[0]));
     }
     this.#arm();
   }

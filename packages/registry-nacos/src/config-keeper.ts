@@ -170,9 +170,10 @@ export class ConfigKeeper implements SessionObserver {
       signal.throwIfAborted();
       if (result === "published") {
         refusals.clear();
-        this.#listeners.doubt(kept.name);
         this.#onEvent?.({ kind: "published", ...kept.name, forced });
         value = await this.#readBack(kept, value, signal);
+        // Not before: for a moment the server answers from before the write.
+        this.#listeners.doubt(kept.name);
       } else {
         this.counters.refused += 1;
         refusals.add(cas, clock.now());

@@ -138,7 +138,7 @@ export class ConfigListeners implements SessionObserver {
     return { [Symbol.asyncDispose]: () => this.#dispose(key, listener, own) };
   }
 
-  /** What is held is old, as who has just written knows before the server says so: it is read again, and not told to who comes meanwhile. */
+  /** What is held may be old, as who has written and read it back knows before the server says so: it is read again, and not told to who comes meanwhile. */
   doubt(name: ConfigName): void {
     const key = configKey(name);
     const listener = this.#listeners.get(key);

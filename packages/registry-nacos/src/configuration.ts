@@ -4,3 +4,4 @@
  */
 export { type NacosConfig, parseNacosUrl, registryId } from "./config.js";
 export { type EmbeddedConfig, embeddedId, parseEmbeddedUrl, refuseInProduction } from "./embedded/config.js";
+export { redactUrl } from "./url.js";

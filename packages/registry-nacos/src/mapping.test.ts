@@ -46,6 +46,51 @@ test("what was just written is never told as absent to who looks next, though th
   await bench.end();
 });
 
+test("nor while the server answers from before the write for a moment, as real ones do", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  bench.network.dropPush = (type) => type === "ConfigChangeNotifyRequest";
+  showLate(bench, 40, { resultCode: 500, errorCode: 300, message: "config data not exist", success: false });
+  const entry = registry.mapping.add("com.Foo", "shop");
+  await bench.resolves(entry.state.until((state) => state === "confirmed"));
+  const events = bench.watchMapping(registry);
+  await bench.clock.advance(1_000);
+  assert.deepEqual(
+    events.map((event) => event.kind === "mapping" && event.applications),
+    [["shop"]],
+  );
+  await bench.end();
+});
+
+test("what is put back counts as one healing, however late the server shows it", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  const entry = registry.mapping.add("com.Foo", "shop");
+  await bench.resolves(entry.state.until((state) => state === "confirmed"));
+  await bench.clock.advance(1_000);
+  bench.publish("theirs");
+  const { body } = bench.network.ask(bench.server, "ConfigQueryRequest", {
+    tenant: "",
+    group: "mapping",
+    dataId: "com.Foo",
+  });
+  showLate(bench, 40, { ...body });
+  await bench.clock.advance(2_000);
+  assert.deepEqual([bench.config(), entry.state.value], ["theirs,shop", "confirmed"]);
+  const { kept } = registry.inspect() as { kept: { counters: { healed: number } } };
+  assert.equal(kept.counters.healed, 1);
+  await bench.end();
+});
+
+/** For so long after a publish queries are answered with this. */
+function showLate(bench: RegistryBench, ms: number, old: Record<string, unknown>): void {
+  let shownAt = 0;
+  bench.network.corrupt = (type, body) => {
+    if (type === "ConfigPublishResponse") shownAt = bench.clock.now() + ms;
+    return type === "ConfigQueryResponse" && bench.clock.now() < shownAt ? old : body;
+  };
+}
+
 test("who watches after the first refusal is told why as well", async () => {
   const bench = await started();
   const registry = bench.open();

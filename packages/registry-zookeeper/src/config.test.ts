@@ -83,6 +83,9 @@ test("what is wrong is named, and a password never", (t) => {
     [`zookeeper://u:hush@h?tls-cert=${file("a.pem")}&tls-key=${garbage}`, /tls-key .* cannot be used/],
     [`zookeeper://u:hush@h?tls-cert=${file("a.pem")}&tls-key=${file("b.key")}`, /is not that of tls-cert/],
     ["zookeeper://u:hush@h?tls=yes", /true or false/],
+    ["zookeeper://u:hush@h?tls-verify=false", /tls-verify without TLS: write tls=true/],
+    ["zookeeper://u:hush@h?tls-servername=zk", /tls-servername without TLS/],
+    ["zookeeper://u:hush@h?tls=false&tls-ca=/x", /tls-ca without TLS/],
     ["nonsense hush", /not a registry URL/],
   ];
   for (const [url, message] of cases) {

@@ -152,7 +152,11 @@ function readTls(url: RegistryUrl, text: string): ZookeeperTlsOptions | undefine
   const flag = boolean(get("tls"), "tls", text);
   const files = { ca: get("tls-ca"), cert: get("tls-cert"), key: get("tls-key") };
   const used = flag ?? Object.values(files).some((file) => file !== undefined);
-  if (!used) return undefined;
+  if (!used) {
+    const without = PARAMETERS.find((name) => name.startsWith("tls-") && get(name) !== undefined);
+    if (without === undefined) return undefined;
+    throw new ZookeeperConfigError(`${redactUrl(text)}: ${without} without TLS: write tls=true`);
+  }
   if ((files.cert === undefined) !== (files.key === undefined))
     throw new ZookeeperConfigError(`${redactUrl(text)}: tls-cert and tls-key belong together`);
   const servername = get("tls-servername");

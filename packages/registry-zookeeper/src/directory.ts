@@ -53,8 +53,8 @@ export class Directory<T> {
   readonly #asked = new InFlight<string>();
   /** Deleted a moment ago. */
   readonly #leaving = new Map<string, Timer>();
-  /** Children with an event since the list was asked for. */
-  #touched = new Set<string>();
+  /** Children with an event since the list was asked for; undefined while none is. */
+  #touched: Set<string> | undefined;
   #listing: Promise<void> | undefined;
   #verifying: Promise<void> | undefined;
   #listAgain = false;
@@ -142,7 +142,12 @@ export class Directory<T> {
     if (this.#disposed) return;
     const touched = new Set<string>();
     this.#touched = touched;
-    const names = (await this.#names()) ?? [];
+    let names: readonly string[];
+    try {
+      names = (await this.#names()) ?? [];
+    } finally {
+      this.#touched = undefined;
+    }
     const listed = new Set(names);
     for (const name of [...this.#entries.keys()]) {
       if (!listed.has(name) && !touched.has(name)) this.#remove(name);
@@ -219,7 +224,7 @@ export class Directory<T> {
     }
     if (parentOf(path) !== this.#path) return;
     const name = nameOf(path);
-    this.#touched.add(name);
+    this.#touched?.add(name);
     if (type === EventType.deleted) {
       this.#reading.delete(name);
       this.#leave(name);

@@ -89,3 +89,43 @@ test("bytes of a server that is none name it, and say what is wrong", async () =
     await b.close();
   }
 });
+
+test("servers that take us and hang up on the first request are asked ever less often", async () => {
+  for (const recursive of [true, false]) {
+    const b = new RegistryBench(testRuntime(), { recursive });
+    b.put(b.instance(1));
+    const registry = b.open();
+    const seen = b.watch(registry, "shop");
+    await b.clock.advance(1_000);
+    b.server.fault = () => "before";
+    b.server.breakConnections();
+    const before = b.server.handshakes;
+    await b.clock.advance(30_000);
+    const handshakes = b.server.handshakes - before;
+    assert.ok(handshakes < 60, `${handshakes} in 30 s`);
+    b.server.fault = undefined;
+    b.put(b.instance(2));
+    await b.clock.advance(10_000);
+    assert.deepEqual(seen.addresses(), ["10.0.0.1:1", "10.0.0.1:2"]);
+    await b.close();
+  }
+});
+
+test("a server that hangs up on one kind of request is not asked for it as fast as it answers", async () => {
+  const b = new RegistryBench(testRuntime());
+  b.put(b.instance(1));
+  const registry = b.open();
+  const seen = b.watch(registry, "shop");
+  await b.clock.advance(1_000);
+  b.server.fault = (name) => (name === "getChildren2" ? "before" : undefined);
+  b.server.breakConnections();
+  const before = b.server.handshakes;
+  await b.clock.advance(30_000);
+  const handshakes = b.server.handshakes - before;
+  assert.ok(handshakes < 60, `${handshakes} in 30 s`);
+  b.server.fault = undefined;
+  b.put(b.instance(2));
+  await b.clock.advance(10_000);
+  assert.deepEqual(seen.addresses(), ["10.0.0.1:1", "10.0.0.1:2"]);
+  await b.close();
+});

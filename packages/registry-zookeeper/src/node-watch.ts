@@ -23,15 +23,16 @@ export class NodeWatch {
     this.#push = push;
   }
 
-  /** Watches and reads: from its resolution on every change is pushed. */
+  /** Watches and reads: from its resolution on every change is pushed. Reads alone when nobody wants to know any more. */
   async arm(signal?: AbortSignal): Promise<NodeData | undefined> {
     for (;;) {
+      if (this.#push === undefined) return this.#session.getData(this.#path, signal);
       const asked = this.#session.getData(this.#path, signal, this.#onEvent);
       // A node that is not there is watched for with another request. Both at once, as a second round trip may be too late.
       const watched = this.#present ? undefined : this.#session.exists(this.#path, signal, this.#onEvent);
       const [node, stat] = await Promise.all([asked, watched]);
       this.#present = node !== undefined;
-      if (node !== undefined || this.#push === undefined) return node;
+      if (node !== undefined) return node;
       if (watched !== undefined && stat === undefined) return undefined;
       // Made between the two requests, or gone since the last time: look again.
     }

@@ -260,3 +260,16 @@ test("an aborted request rejects at once; its watch counts all the same", async 
   assert.deepEqual(events, ["/a"]);
   await b.run(session.close());
 });
+
+test("servers that take less than a packet of watched paths get smaller ones", async () => {
+  const b = sessionBench(testRuntime());
+  const session = await b.open("zookeeper://a:1,b:2?session=6000&max-packet=1000");
+  for (let n = 0; n < 100; n++) void session.exists(`/${"x".repeat(80)}${n}`, undefined, () => undefined);
+  await b.clock.advance(100);
+  b.server.breakConnections();
+  await b.clock.advance(1_000);
+  assert.deepEqual(b.seen, ["suspended", "resumed"]);
+  assert.equal(b.server.watches, 100);
+  assert.ok((b.server.longest.get("setWatches") ?? 0) <= 1_000);
+  await b.run(session.close());
+});

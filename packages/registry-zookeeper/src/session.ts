@@ -1,4 +1,4 @@
-import { offAbort, onAbort, Reconciler, type Runtime } from "@dubhe/concurrency";
+import { Backoff, offAbort, onAbort, Reconciler, type Runtime, type Timer } from "@dubhe/concurrency";
 import { Connection } from "./connection.js";
 import { ConnectionLossError, isCode, SessionLostError, toError } from "./errors.js";
 import { InFlight } from "./in-flight.js";
@@ -46,9 +46,13 @@ export interface SessionOptions {
 
 /** As the Java client: far below `jute.maxbuffer`, above which a server hangs up. */
 const WATCH_PACKET_BYTES = 128 * 1024;
+/** Of a packet of watched paths, what are no paths. */
+const WATCH_PACKET_HEAD = 64;
 const CLOSE_MS = 800;
 /** Between attempts to get a session back. Each attempt takes the next server. */
 const BACKOFF = { initialMs: 50, maxMs: 2_000 };
+/** A connection that lived for less counts as a failed attempt: a server may take us and hang up on what we ask each time. */
+const STABLE_CONNECTION_MS = 10_000;
 
 export interface SessionCounters {
   connects: number;
@@ -69,6 +73,9 @@ export class ZookeeperSession {
   /** In the order in which they are tried. */
   readonly #servers: readonly ServerAddress[];
   readonly #connector: Reconciler<"connection", number>;
+  readonly #pace: Backoff;
+  #reconnectTimer: Timer | undefined;
+  #connectedAt = 0;
   /** Paths for which a server has been asked to watch, and has not answered yet. */
   readonly #setting = new InFlight<string>();
   #nextServer: number;
@@ -86,6 +93,7 @@ export class ZookeeperSession {
     this.#servers = options.servers;
     this.#nextServer = firstServer;
     this.acl = options.auth === undefined ? "open" : "creator";
+    this.#pace = new Backoff(runtime.random, BACKOFF);
     this.#connector = new Reconciler<"connection", number>(runtime, {
       backoff: BACKOFF,
       apply: (_key, wanted, { signal }) => (wanted === undefined ? Promise.resolve() : this.#connect(signal)),
@@ -372,6 +380,7 @@ export class ZookeeperSession {
                 ready = true;
                 offAbort(signal, abort);
                 this.counters.connects++;
+                this.#connectedAt = this.#runtime.clock.now();
                 this.#step({ kind: "answered", session });
                 resolve();
               },
@@ -403,7 +412,8 @@ export class ZookeeperSession {
       );
     };
     if (this.#options.auth !== undefined) send(Xid.auth, authOperation(this.#options.auth));
-    for (const watches of this.watches.packets(WATCH_PACKET_BYTES))
+    const pathBytes = Math.min(WATCH_PACKET_BYTES, this.#options.maxPacket - WATCH_PACKET_HEAD);
+    for (const watches of this.watches.packets(pathBytes))
       send(Xid.setWatches, setWatchesOperation(this.#lastZxid, watches));
     try {
       await Promise.all(steps);
@@ -435,7 +445,7 @@ export class ZookeeperSession {
     if (state.kind !== "suspended") this.#whenStirred?.();
     if (state.kind === "suspended" && old.kind === "connected") {
       this.#tell(() => this.#suspendListener?.(this.#suspendedError(state.reason)));
-      this.#connector.want("connection", this.counters.connects);
+      this.#reconnect();
     } else if (state.kind === "connected" && old.kind === "suspended") {
       this.#tell(() => this.#suspendListener?.(undefined));
     } else if (state.kind === "lost") {
@@ -444,6 +454,17 @@ export class ZookeeperSession {
         const reason = new SessionLostError(`session lost: ${state.reason.message}`, { cause: state.reason });
         this.#tell(() => this.#endListener?.(reason));
       }
+    }
+  }
+
+  #reconnect(): void {
+    const { clock } = this.#runtime;
+    const again = (): void => this.#connector.want("connection", this.counters.connects);
+    if (clock.now() - this.#connectedAt < STABLE_CONNECTION_MS) {
+      this.#reconnectTimer = clock.setTimeout(again, this.#pace.next());
+    } else {
+      this.#pace.reset();
+      again();
     }
   }
 
@@ -488,6 +509,7 @@ export class ZookeeperSession {
 
   #release(): void {
     this.watches.clear();
+    this.#reconnectTimer?.cancel();
     void this.#connector.close({ boundMs: 0 });
     this.#connection?.destroy();
     this.#connection = undefined;

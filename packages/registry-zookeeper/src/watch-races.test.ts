@@ -152,3 +152,19 @@ test("a check of every child that is asked for during a list is one, whoever els
   await b.run(watched.dispose());
   await b.run(session.close());
 });
+
+test("a node that is read while nobody watches it any more is not watched again", async () => {
+  const b = sessionBench(testRuntime());
+  const session = await b.open();
+  b.server.tree.put("/a", "1");
+  for (const path of ["/a", "/none"]) {
+    const watch = new NodeWatch(session, path);
+    watch.begin(ignore);
+    await b.run(watch.arm());
+    const [disposed, read] = [watch.dispose(), watch.arm()];
+    await b.run(disposed);
+    assert.equal((await b.run(read))?.data.toString(), path === "/a" ? "1" : undefined);
+    assert.deepEqual([b.server.watches, session.watches.size], [0, 0], path);
+  }
+  await b.run(session.close());
+});

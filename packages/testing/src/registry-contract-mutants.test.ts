@@ -254,3 +254,92 @@ notices(
         : { [Symbol.asyncDispose]: () => Promise.resolve() },
   }),
 );
+
+/** The metadata report with some of its parts replaced. */
+function reportAs(
+  make: (report: NonNullable<Registry["metadata"]>) => Partial<NonNullable<Registry["metadata"]>>,
+): Change {
+  return ({ metadata }) => (metadata === undefined ? {} : { metadata: { ...metadata, ...make(metadata) } });
+}
+
+notices(
+  "metadata whose renewal is not written",
+  "metadata that is published again with a later time is written, with an earlier one it is not",
+  reportAs(({ publish }) => {
+    const first = new Map<string, Parameters<typeof publish>[0]>();
+    return {
+      publish: (info) => {
+        if (!first.has(info.revision)) first.set(info.revision, info);
+        return publish(first.get(info.revision) ?? info);
+      },
+    };
+  }),
+);
+
+notices(
+  "a removal of metadata that removes nothing",
+  "what is kept of an application is listed, and removed one by one",
+  reportAs(() => ({ remove: () => Promise.resolve() })),
+);
+
+notices(
+  "an update of a provider that is lost",
+  "an update of a provider replaces in place, without a gap",
+  ({ interfaces }) => ({
+    ...(interfaces !== undefined && {
+      interfaces: {
+        watch: (ref, sink) => interfaces.watch(ref, sink),
+        register: (provider) => Object.assign(interfaces.register(provider), { update: () => undefined }),
+      },
+    }),
+  }),
+);
+
+notices("a provider that stays when its client closes", "close withdraws providers too", (registry, server) => {
+  const { interfaces } = registry;
+  if (interfaces === undefined) return {};
+  const providers: Parameters<typeof interfaces.register>[0][] = [];
+  return {
+    interfaces: {
+      watch: (ref, sink) => interfaces.watch(ref, sink),
+      register: (provider) => {
+        providers.push(provider);
+        return interfaces.register(provider);
+      },
+    },
+    close: async () => {
+      await registry.close();
+      for (const provider of providers) server.putProvider(provider);
+    },
+  };
+});
+
+notices(
+  "a removal in the configuration centre that nobody is told of",
+  "an entry of the configuration centre is followed: absent, written, changed, removed (D-31)",
+  ({ configuration }) => ({
+    ...(configuration !== undefined && {
+      configuration: {
+        watch: (group, key, sink) => {
+          let written = false;
+          return configuration.watch(group, key, (event) => {
+            if (event.kind === "configuration" && event.value !== undefined) written = true;
+            if (!written || event.kind !== "configuration" || event.value !== undefined) sink(event);
+          });
+        },
+      },
+    }),
+  }),
+);
+
+notices(
+  "a broken connection that is told as an empty list",
+  "a broken connection loses neither session nor registration",
+  watchAs((event, deliver) =>
+    deliver(
+      event.kind === "instances"
+        ? event
+        : { kind: "instances", epoch: event.epoch, seq: 0, instances: [], malformed: [] },
+    ),
+  ),
+);

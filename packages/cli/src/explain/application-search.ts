@@ -89,6 +89,8 @@ export class ApplicationSearch {
   async #similar(service: string): Promise<string> {
     const known = await this.#session.interfaces(this.#registry).catch(() => undefined);
     if (known === undefined) return "";
+    const { group } = this.#ref;
+    if (known.includes(group)) return `; ${group} has one: group/interface is asked for, not interface/method`;
     const similar = nearest(service, known);
     if (similar !== undefined) return `; nearest that has one: ${similar}`;
     return known.length === 0 ? "; nothing is mapped there at all" : `; mapped there: ${listed(known)}`;
@@ -161,8 +163,11 @@ export class ApplicationSearch {
     const attempt = async (from: string, read: () => Promise<MetadataInfo | undefined>) => {
       try {
         const info = await read();
-        if (info !== undefined) return { info, from };
-        failures.push(`${from} has none`);
+        if (info === undefined) failures.push(`${from} has none`);
+        // Consumers do not take it either.
+        else if (info.revision !== "" && info.revision !== revision)
+          failures.push(`${from} has revision ${shortened(info.revision)} instead`);
+        else return { info, from };
       } catch (error) {
         this.#session.signal.throwIfAborted();
         failures.push(await this.#why(error as Error));
@@ -185,6 +190,13 @@ export class ApplicationSearch {
         this.#session.within((signal) => this.#session.fetchMetadata(instance, revision, signal)),
       );
       if (read !== undefined) return read;
+    }
+    if (!remote) {
+      const told = failures.length;
+      const read = await report();
+      if (read !== undefined) return read;
+      // Nobody said that it would be there.
+      failures.length = told;
     }
     return { failures: [...new Set(failures)] };
   }

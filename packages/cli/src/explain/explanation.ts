@@ -86,8 +86,8 @@ export class Findings {
     return stepNames.flatMap((name) => {
       const lines = this.#lines.get(name);
       if (lines === undefined) return [];
-      // That others of the application offer something else is no fault.
-      const harmless = name === "service" && this.#passed.has(name);
+      // That others of the application offer something else is no fault, nor that another registry or model has it.
+      const harmless = (name === "service" || name === "mapping") && this.#passed.has(name);
       return [{ name, lines: harmless ? lines.map(asNote) : lines }];
     });
   }

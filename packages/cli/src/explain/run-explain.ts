@@ -1,7 +1,7 @@
 import { refName } from "@dubhe/discovery";
 import type { CommandLine } from "../options.js";
 import { Session } from "../session.js";
-import { bold, marked, type Terminal } from "../terminal.js";
+import { bold, jsonText, marked, type Terminal } from "../terminal.js";
 import { UsageError } from "../usage.js";
 import { explain } from "./explain.js";
 import type { Explanation, StepName } from "./explanation.js";
@@ -27,7 +27,7 @@ export async function runExplain(line: CommandLine, terminal: Terminal): Promise
   const ref = serviceArgument(name, line, "explain");
   await using session = new Session(line.common, terminal, "explain");
   const explanation = await explain(session, ref, { tls: line.common.tls, application: line.explain.application });
-  if (line.common.json) terminal.out(JSON.stringify(explanation, undefined, 2));
+  if (line.common.json) terminal.out(jsonText(explanation, 2));
   else printExplanation(terminal, explanation);
   return explanation.callable ? 0 : 1;
 }

@@ -80,12 +80,13 @@ export async function handshake(
       settle();
       resolve(secured);
     });
-    secured.once("error", (error: NodeJS.ErrnoException) => {
+    // Of what OpenSSL says only the reason is for people: the message has its error queue, with lines of its source.
+    secured.once("error", (error: NodeJS.ErrnoException & { readonly reason?: string }) => {
       settle();
       resolve(
         isCertificateError(error)
           ? failed("certificate", `its certificate is not accepted: ${error.message}`)
-          : failed("no-tls", `it does not speak TLS, or not with us: ${error.message}`),
+          : failed("no-tls", `it does not speak TLS, or not with us: ${error.reason ?? error.message}`),
       );
     });
     secured.once("close", () => {

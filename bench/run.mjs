@@ -1,5 +1,5 @@
 // Dubhe side by side with its peers. See README.md.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { judge } from "./lib/bars.mjs";
@@ -9,6 +9,8 @@ import { readOptions } from "./lib/options.mjs";
 import { report } from "./lib/report.mjs";
 import { buildGrpcGo, goVersion, grpcGoVersion, h2loadVersion, requireH2load } from "./lib/tools.mjs";
 
+/** What follows it in RESULTS.md was measured by other commands, each of which is named there. */
+const BY_OTHERS = "<!-- by other commands -->";
 const RESULTS = fileURLToPath(new URL("RESULTS.md", import.meta.url));
 const PACKAGES = [
   "dubhe",
@@ -125,7 +127,9 @@ function isChosen({ subject }) {
 }
 
 function write(file) {
-  writeFileSync(file, text);
+  const old = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const kept = old.indexOf(BY_OTHERS);
+  writeFileSync(file, kept < 0 ? text : `${text}\n${old.slice(kept)}`);
   const plots = options.sections.filter(({ name, files }) => files !== undefined && results.get(name).size > 0);
   if (plots.length === 0) return;
   const folder = join(dirname(file), "plots");

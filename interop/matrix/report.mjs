@@ -1,7 +1,7 @@
 // The results as a table: a row for each peer and role, a column for each registry.
 import { writeFileSync } from "node:fs";
 import { AXES, isPair, PEERS, REGISTRIES } from "./axes.mjs";
-import { DROPS, EXCLUDED, FIXTURES, reasonAgainst } from "./excluded.mjs";
+import { DROPS, EXCLUDED, FIXTURES, ONE_REVISION, reasonAgainst } from "./excluded.mjs";
 
 const ROLES = { provider: "called by Dubhe", consumer: "calls Dubhe" };
 
@@ -104,7 +104,7 @@ them. They may have been made, so that nobody may make them again unasked.
 ${markdownTable(rollingCells(results))}
 ${section("Left out", "What the peer cannot do with its own kind either.", EXCLUDED)}
 ${section("Dropped calls", "Providers that do not stop gracefully.", DROPS)}
-${section("Done for the peers' sake", "", FIXTURES)}`;
+${section("Done for the peers' sake", "", [...FIXTURES, ...ONE_REVISION])}`;
 }
 
 const COVERED = {

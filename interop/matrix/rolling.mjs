@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../lib/ports.mjs";
-import { reasonToDrop } from "./excluded.mjs";
+import { callsOneRevision, reasonToDrop } from "./excluded.mjs";
 import { signature, startConsumerOf, startProviderOf } from "./sides.mjs";
 
 const WAIT_MS = 40_000;
 /** A peer that could not read a new revision's metadata tries again after ten to thirty seconds. */
 const SEEN_MS = 60_000;
-/** Calls go on for so long after a provider has left. */
-const AFTER_MS = 1_000;
+/** Calls go on for so long beside both providers, and after one has left. */
+const PAUSE_MS = 1_000;
 /** How many a consumer keeps in flight. */
 const CALLERS = 8;
 
@@ -25,10 +25,12 @@ export async function runRolling(config, trial, registry) {
     left.push(port);
     port = await freePort();
     server = await startProviderOf(config, trial, registry, port, { "also-group": revision });
-    await answered(port);
+    if (!callsOneRevision(config)) await answered(port);
+    await sleep(PAUSE_MS);
     predecessor.kill("SIGTERM");
     await predecessor.wait(30_000);
-    await sleep(AFTER_MS);
+    await answered(port);
+    await sleep(PAUSE_MS);
   }
   consumer.process.stdin.end();
   const { calls, failed } = JSON.parse((await consumer.waitFor(/^\{"loop":"end".*$/m, 30_000))[0]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DROPS, EXCLUDED, FIXTURES, reasonAgainst, reasonToDrop } from "./excluded.mjs";
+import { callsOneRevision, DROPS, EXCLUDED, FIXTURES, reasonAgainst, reasonToDrop } from "./excluded.mjs";
 import { wasDropped } from "./rolling.mjs";
 import { plan } from "./run.mjs";
 
@@ -33,6 +33,12 @@ test("what a peer cannot do is left out only where it cannot", () => {
   assert.match(reasonAgainst({ ...etcd, mode: "instance", first: "consumer" }, "calls"), /watching/);
   assert.equal(reasonToDrop({ ...etcd, role: "provider", mode: "instance" }), undefined);
   assert.equal(reasonToDrop({ peer: "dubbo-java 3.3.6", role: "consumer", registry: "nacos" }), undefined);
+  const old = { ...etcd, peer: "dubbo-go 3.3.0", registry: "nacos", mode: "instance" };
+  assert.equal(reasonAgainst(old, "rolling"), undefined);
+  assert.match(reasonAgainst({ ...old, registry: "etcd" }, "rolling"), /does not hear/);
+  assert.equal(callsOneRevision(old), true);
+  assert.equal(callsOneRevision({ ...old, mode: "interface" }), false);
+  assert.equal(callsOneRevision({ ...old, peer: "dubbo-go 3.3.2" }), false);
 });
 
 test("the runs that are named as proof exist, though what they show is left out of the matrix", () => {

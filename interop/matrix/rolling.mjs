@@ -54,8 +54,11 @@ export async function runRolling(config, trial, registry) {
   }
 }
 
+/** Of a call that the server had begun to answer, or answered without a service. */
+const GONE = /^the peer closed the connection|^Service not found:|^Invoker for gRPC not found/;
+
 /** A call that a server at one of these ports may have made when it reset it or closed the connection, or for which it had no service any more. */
 export const wasDropped = ({ attempts }, ports) =>
   attempts?.length === 1 &&
-  (attempts[0].processed === "maybe" || /^Service not found:|^Invoker for gRPC not found/.test(attempts[0].message)) &&
+  (attempts[0].processed === "maybe" || (attempts[0].processed === "yes" && GONE.test(attempts[0].message))) &&
   ports.some((port) => attempts[0].endpoint.endsWith(`:${port}`));

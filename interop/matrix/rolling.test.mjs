@@ -15,7 +15,8 @@ test("only a call that the leaving provider may have made, or had no service for
   const table = [
     [[attempt], true],
     [[{ ...attempt, processed: "yes", message: "Service not found:greet.GreetService" }], true],
-    [[{ ...attempt, processed: "yes" }], false],
+    [[{ ...attempt, processed: "yes" }], true],
+    [[{ ...attempt, processed: "yes", message: "overloaded" }], false],
     [[{ ...attempt, processed: "no" }], false],
     [[{ ...attempt, endpoint: "192.0.2.2:20881" }], false],
     [[attempt, attempt], false],

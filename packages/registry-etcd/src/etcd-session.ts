@@ -32,7 +32,7 @@ import {
   prefixEnd,
   textOf,
 } from "./keys.js";
-import { LeaseKeeper } from "./lease-keeper.js";
+import { isLeaseGone, LeaseKeeper } from "./lease-keeper.js";
 import type { Login } from "./login.js";
 import { pagedRange } from "./paged-range.js";
 import { WatchHub } from "./watch-hub.js";
@@ -276,10 +276,16 @@ export class EtcdSession implements RegistrySession {
     if (this.#state === "open" || this.#state === "suspended") {
       const bound = new AbortController();
       const reason = new EtcdUnavailableError(`no answer within ${REVOKE_MS} ms while closing`);
-      const timer = this.#runtime.clock.setTimeout(() => bound.abort(reason), REVOKE_MS);
+      const { clock } = this.#runtime;
+      const timer = clock.setTimeout(() => bound.abort(reason), REVOKE_MS);
+      // A member that says nothing is left for another one, while there is time.
+      const leave = clock.setTimeout(() => {
+        if (this.#parts.config.endpoints.length > 1) this.#client.link?.destroy(reason);
+      }, REVOKE_MS / 2);
       const id = await this.#lease.last(bound.signal);
       const ids = new Set([id, ...this.#parts.oldLeases].filter((lease) => lease !== undefined));
       await Promise.all([...ids].map((lease) => this.#revoke(lease, bound.signal)));
+      leave.cancel();
       timer.cancel();
     }
     await this.#tearDown("closed");
@@ -287,11 +293,19 @@ export class EtcdSession implements RegistrySession {
 
   /** Never rejects. */
   async #revoke(id: bigint, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#client.callNow((link, settings) => link.leaseRevoke({ ID: id }, settings), signal, "revoke a lease");
-      this.#parts.oldLeases.delete(id);
-    } catch {
-      // It ends by itself.
+    for (let attempt = 1; attempt <= 2 && !signal.aborted; attempt++) {
+      try {
+        await this.#client.callNow(
+          (link, settings) => link.leaseRevoke({ ID: id }, settings),
+          signal,
+          "revoke a lease",
+        );
+        this.#parts.oldLeases.delete(id);
+        return;
+      } catch (error) {
+        if (isLeaseGone(error)) return;
+        // Else another one may do it; or it ends by itself.
+      }
     }
   }
 

@@ -5,6 +5,7 @@ import {
   type CompareSchema,
   Event_EventType,
   type KeyValue,
+  type TxnRequestSchema,
   type TxnResponse,
 } from "../gen/etcd_rpc_pb.js";
 import type { EtcdCounters } from "./counters.js";
@@ -35,6 +36,8 @@ const SETTLED_MS = 1_000;
 /** Without a key for so long, a session needs no lease. */
 const IDLE_MS = 5_000;
 const SWEEP_MS = 30_000;
+/** The first look after a request of unknown outcome; the next ones come at twice the distance each, up to the usual one. */
+const SOON_MS = 1_000;
 
 /**
  * The keys on the lease of one session. An entry that stands there already is replaced when it is ours, or nobody's; a foreign
@@ -43,6 +46,11 @@ const SWEEP_MS = 30_000;
  * Leases of older sessions of this process are revoked when everything has been put again: a key that was put is on the new
  * lease then, and what goes with the old one is what is not wanted any more. So nothing is absent in between, unless a put is
  * refused for longer than the old lease lives.
+ *
+ * What is asked about one key is asked one after the other, and what was sent is waited for, whoever gives up meanwhile: a server
+ * may carry out two requests in any order, and one that nobody waits for as well. Of a request that ends without an answer (its
+ * time is over, or its connection) nobody knows when it will be carried out, if ever: what stands on the lease is then compared with
+ * what is wanted, often at first.
  */
 export class HeldKeys {
   readonly #runtime: Runtime;
@@ -58,13 +66,17 @@ export class HeldKeys {
   /** What may stand on a lease of ours. */
   readonly #touched = new Set<string>();
   readonly #contested = new Map<string, Promise<Watcher | undefined>>();
-  readonly #sweeping = new Map<string, Promise<void>>();
+  /** The newest of what is under way or waits for it, by key. None rejects. */
+  readonly #underWay = new Map<string, Promise<void>>();
   readonly #closed: AbortController = new AbortController();
   readonly #repeats: RepeatedPuts;
   #busy = 0;
   #settledTimer: Timer | undefined;
   #idleTimer: Timer | undefined;
   #sweepTimer: Timer | undefined;
+  #sweepMs = SWEEP_MS;
+  /** A request has ended without an answer, and none has been answered since. */
+  #doubt = false;
 
   constructor(
     runtime: Runtime,
@@ -92,6 +104,7 @@ export class HeldKeys {
   }
 
   async hold(entry: HeldEntry, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted(); // else it would be wanted by nobody who says so
     const known = this.#wanted.get(entry.key)?.value === entry.value && !this.#unput.has(entry.key);
     this.#wanted.set(entry.key, entry);
     for (const key of entry.instead ?? []) this.#forget(key);
@@ -99,12 +112,11 @@ export class HeldKeys {
     this.#busy += 1;
     this.#settledTimer?.cancel();
     try {
-      // A server may take two requests of one connection in any order.
-      await this.#sweeping.get(entry.key);
-      await this.#put(entry, known, signal);
+      await this.#inTurn([entry.key, ...(entry.instead ?? [])], () => this.#put(entry, known, signal));
     } finally {
       this.#busy -= 1;
       this.#armSettled();
+      this.#armIdle();
     }
   }
 
@@ -112,15 +124,19 @@ export class HeldKeys {
     this.#forget(key);
     this.#armSettled();
     this.#armIdle();
-    await this.#endContest(key);
+    const contest = this.#endContest(key);
+    await this.#inTurn([key], () => this.#remove(key, signal));
+    await contest;
+  }
+
+  async #remove(key: string, signal: AbortSignal): Promise<void> {
     if (!this.#touched.has(key) && this.#oldLeases.size === 0) return;
     const mine = [this.#lease.id, ...this.#oldLeases].filter((id) => id !== undefined);
     if (mine.length === 0) return;
     const bytes = bytesOf(key);
     for (const id of mine) {
-      const { succeeded, responses } = await this.#client.call(
-        (link, settings) =>
-          link.txn({ compare: [leaseIs(bytes, id)], success: [deletion(bytes)], failure: [reading(bytes)] }, settings),
+      const { succeeded, responses } = await this.#transact(
+        { compare: [leaseIs(bytes, id)], success: [deletion(bytes)], failure: [reading(bytes)] },
         signal,
         `remove ${key}`,
       );
@@ -136,6 +152,44 @@ export class HeldKeys {
     this.#idleTimer?.cancel();
     this.#sweepTimer?.cancel();
     this.#contested.clear();
+  }
+
+  /** After all that is under way for these keys, of which the first one is what it is about. */
+  async #inTurn([key, ...others]: readonly [string, ...string[]], work: () => Promise<void>): Promise<void> {
+    const before = [key, ...others].flatMap((one) => this.#underWay.get(one) ?? []);
+    const done = Promise.all(before).then(work);
+    const ended = done
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#underWay.get(key) === ended) this.#underWay.delete(key);
+      });
+    this.#underWay.set(key, ended);
+    await done;
+  }
+
+  /** Whoever gives up before it is sent withdraws it; later nobody can, so it ends with its answer, its time or its connection. */
+  #transact(request: Init<typeof TxnRequestSchema>, signal: AbortSignal, what: string): Promise<TxnResponse> {
+    let sent = false;
+    return this.#client
+      .call(
+        async (link, settings) => {
+          settings.signal.throwIfAborted();
+          sent = true;
+          return link.txn(request, { ...settings, signal: this.#closed.signal });
+        },
+        signal,
+        what,
+      )
+      .then(
+        (answer) => {
+          if (this.#doubt) this.#lookSoon();
+          return answer;
+        },
+        (error: unknown) => {
+          if (sent && !(error instanceof EtcdRefusedError)) this.#doubt = true;
+          throw error;
+        },
+      );
   }
 
   #forget(key: string): void {
@@ -162,17 +216,15 @@ export class HeldKeys {
     const before = this.#touched.has(entry.key);
     this.#touched.add(entry.key);
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const { succeeded, responses } = await this.#client
-        .call(
-          (link, s) => link.txn({ compare: [condition], success, failure: [reading(key)] }, s),
-          signal,
-          `write ${entry.key}`,
-        )
-        .catch((error: unknown) => {
-          if (error instanceof EtcdRefusedError && !before) this.#touched.delete(entry.key);
-          if (isLeaseGone(error)) this.#lease.gone("the server does not know our lease any more");
-          throw error;
-        });
+      const { succeeded, responses } = await this.#transact(
+        { compare: [condition], success, failure: [reading(key)] },
+        signal,
+        `write ${entry.key}`,
+      ).catch((error: unknown) => {
+        if (error instanceof EtcdRefusedError && !before) this.#touched.delete(entry.key);
+        if (isLeaseGone(error)) this.#lease.gone("the server does not know our lease any more");
+        throw error;
+      });
       if (succeeded) {
         this.#repeats.note(entry.key);
         return this.#stands(entry.key);
@@ -292,13 +344,22 @@ export class HeldKeys {
     this.#sweepTimer = clock.setTimeout(
       () => {
         void this.#sweep();
+        this.#sweepMs = Math.min(SWEEP_MS, 2 * this.#sweepMs);
         this.#armSweep();
       },
-      SWEEP_MS * (0.8 + 0.4 * random.next()),
+      this.#sweepMs * (0.8 + 0.4 * random.next()),
     );
   }
 
-  /** A put that came late, by a server that was given up, may stand although it was released. Never rejects. */
+  #lookSoon(): void {
+    if (this.#closed.signal.aborted) return;
+    this.#doubt = false;
+    this.#sweepMs = SOON_MS;
+    this.#sweepTimer?.cancel();
+    this.#armSweep();
+  }
+
+  /** A request that was carried out late, by a server that was given up, may have put what is released, or removed what is held. Never rejects. */
   async #sweep(): Promise<void> {
     const id = this.#lease.id;
     if (id === undefined || this.#busy > 0) return;
@@ -309,15 +370,17 @@ export class HeldKeys {
         "look at a lease",
       );
       if (answer.TTL <= 0n) return this.#lease.gone("the lease has ended: it has expired, or somebody has revoked it");
-      for (const bytes of answer.keys) {
-        const key = textOf(bytes);
+      const standing = new Set(answer.keys.map(textOf));
+      for (const key of standing) {
         if (this.#wanted.has(key)) continue;
         this.#touched.add(key);
-        const removal = this.release(key, this.#closed.signal);
-        const done = removal.catch(() => undefined).then(() => void this.#sweeping.delete(key));
-        this.#sweeping.set(key, done);
-        await removal;
+        await this.release(key, this.#closed.signal);
         this.#counters.swept += 1;
+      }
+      for (const entry of [...this.#wanted.values()]) {
+        const { key } = entry;
+        const missing = this.#wanted.get(key) === entry && !standing.has(key) && !this.#unput.has(key);
+        if (missing && !this.#contested.has(key)) await this.hold(entry, this.#closed.signal);
       }
       if (this.#oldLeases.size > 0) this.#armSettled();
     } catch {

@@ -23,8 +23,8 @@ type Push = (list: SessionProviders) => void;
  * one in the same transaction.
  */
 export function interfaceSession(views: WatchedViews, held: HeldKeys, client: EtcdClient): InterfaceSession {
-  /** providerKey → the key that stands for it. */
-  const keys = new Map<string, string>();
+  /** providerKey → the keys that may stand for it: several after a change that was not answered. */
+  const keys = new Map<string, Set<string>>();
   /** Refs of one interface share its watch. */
   const watching = new Map<string, { readonly pushes: Map<string, Push>; readonly armed: Promise<void> }>();
   const rangeOf = (service: string): KeyRange => ({ prefix: providersPrefix(service) });
@@ -33,19 +33,21 @@ export function interfaceSession(views: WatchedViews, held: HeldKeys, client: Et
     async register(provider, signal) {
       const identity = providerKey(provider);
       const key = providerPath(provider);
-      const before = keys.get(identity);
-      const instead =
-        before === undefined ? await leftovers(client, provider, key, signal) : before === key ? [] : [before];
+      const known = keys.get(identity);
+      const mine = known ?? new Set(await leftovers(client, provider, key, signal));
+      signal.throwIfAborted();
+      keys.set(identity, mine.add(key));
+      const others = [...mine].filter((other) => other !== key);
       await held.hold(
-        { key, value: "", foreign: () => undefined, ...(instead.length === 0 ? {} : { instead }) },
+        { key, value: "", foreign: () => undefined, ...(others.length === 0 ? {} : { instead: others }) },
         signal,
       );
-      keys.set(identity, key);
+      for (const other of others) mine.delete(other);
     },
     async deregister(provider, signal) {
       const identity = providerKey(provider);
-      for (const key of new Set([keys.get(identity), providerPath(provider)]))
-        if (key !== undefined) await held.release(key, signal);
+      for (const key of new Set([...(keys.get(identity) ?? []), providerPath(provider)]))
+        await held.release(key, signal);
       keys.delete(identity);
     },
     async watch(ref, push, signal) {

@@ -35,6 +35,8 @@ export class LinkKeeper {
   readonly #pace: Backoff;
   #link: EtcdLink | undefined;
   #error: Error | undefined;
+  /** Where the last link went. */
+  #left: EtcdEndpoint | undefined;
   #generation = 0;
   #timer: Timer | undefined;
   #closing: Promise<void> | undefined;
@@ -100,7 +102,9 @@ export class LinkKeeper {
   async #dial(signal: AbortSignal): Promise<EtcdLink> {
     const { transport, endpoints, check, connectMs } = this.#options;
     const failures: Error[] = [];
-    for (const endpoint of endpoints.round()) {
+    const round = endpoints.round();
+    const behind = (one: EtcdEndpoint): number => (one === this.#left ? 1 : 0);
+    for (const endpoint of round.toSorted((a, b) => behind(a) - behind(b))) {
       signal.throwIfAborted();
       let link: EtcdLink | undefined;
       try {
@@ -133,6 +137,7 @@ export class LinkKeeper {
   #ended(link: EtcdLink, since: number, reason: Error | undefined): void {
     if (this.#link !== link) return;
     this.#link = undefined;
+    this.#left = link.endpoint;
     if (this.#closing !== undefined) return;
     this.#options.counters.linksLost += 1;
     this.#error = reason ?? new Error("the connection was closed");

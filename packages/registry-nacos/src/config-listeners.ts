@@ -89,6 +89,10 @@ export class ConfigListeners implements SessionObserver {
   readonly #batch: ListenBatch;
   /** Epoch in which the server last agreed to notify us, by key. */
   readonly #armed = new Map<string, number>();
+  /** Epoch in which it was asked to, and did not answer. */
+  readonly #unanswered = new Map<string, number>();
+  /** Periodic listens under way, by key. None rejects. */
+  readonly #relistening = new Map<string, Promise<unknown>>();
   #nextLook = 1;
   #relisten: Timer | undefined;
   #closed = false;
@@ -201,7 +205,13 @@ export class ConfigListeners implements SessionObserver {
     const problem = configNameProblem(listener.name);
     if (problem !== undefined) throw new Error(`${listener.name.dataId} in group ${listener.name.group}: ${problem}`);
     this.counters.listens += 1;
-    const changed = await this.#batch.listen({ ...listener.name, md5: listener.value?.md5 ?? "" });
+    let changed: boolean;
+    try {
+      changed = await this.#batch.listen({ ...listener.name, md5: listener.value?.md5 ?? "" });
+    } catch (error) {
+      if (!(error instanceof NacosError)) this.#unanswered.set(configKey(listener.name), epoch);
+      throw error;
+    }
     if (this.#session.epoch !== epoch) return;
     listener.armedIn = epoch;
     if (changed) listener.doubts += 1;
@@ -210,13 +220,17 @@ export class ConfigListeners implements SessionObserver {
 
   async #unlisten(name: ConfigName, epoch: number): Promise<void> {
     const key = configKey(name);
+    // It would have the last word otherwise: what is asked in one turn is asked with listens last, and a server may take requests in any order.
+    await this.#relistening.get(key);
     try {
       await this.#batch.unlisten(name);
     } catch (error) {
       // Who may not listen may not stop listening either.
       if (!(error instanceof NacosError) || this.#armed.get(key) === epoch) throw error;
+      if (this.#unanswered.get(key) === epoch && !error.final) throw error;
     }
     this.#armed.delete(key);
+    this.#unanswered.delete(key);
   }
 
   async #pull(listener: Listener, signal: AbortSignal, epoch: number): Promise<void> {
@@ -316,8 +330,11 @@ export class ConfigListeners implements SessionObserver {
   /** Never rejects: the next round, or the next session, tries again. */
   async #relistenOne(listener: Listener): Promise<void> {
     const held = listener.value?.md5 ?? "";
-    const changed = await this.#batch.listen({ ...listener.name, md5: held }).catch(() => false);
     const key = configKey(listener.name);
+    const relistening = this.#batch.listen({ ...listener.name, md5: held }).catch(() => false);
+    this.#relistening.set(key, relistening);
+    const changed = await relistening;
+    if (this.#relistening.get(key) === relistening) this.#relistening.delete(key);
     if (!changed || this.#listeners.get(key) !== listener || (listener.value?.md5 ?? "") !== held) return;
     this.counters.repaired += 1;
     this.doubt(listener.name);

@@ -21,6 +21,11 @@ export class NacosError extends Error {
     return this.errorCode === ErrorCode.forbidden;
   }
 
+  /** Asked again it would say so again: not allowed, or something that cannot be. */
+  get final(): boolean {
+    return this.forbidden || this.errorCode === ErrorCode.invalidParam;
+  }
+
   /** The server does not know our connection: only a new session helps. */
   get unregistered(): boolean {
     return this.errorCode === ErrorCode.connectionUnregistered || this.errorCode === ErrorCode.clientDisconnected;

@@ -362,3 +362,34 @@ test("inspect tells the state, and no secret", async () => {
     assert.ok(text.includes(part), `${part} in ${text}`);
   await bench.end();
 });
+
+test("metadata that one of its places gives is used, whatever is wrong with the other", async () => {
+  const bench = await started();
+  const registry = bench.open();
+  const { signal } = new AbortController();
+  const good = '{"app":"shop","revision":"r","services":{}}';
+  const places = [
+    { dataId: "shop", group: "r" },
+    { dataId: "shop:r", group: "DEFAULT_GROUP" },
+  ];
+  for (const [at, wrong] of places.entries()) {
+    const right = places[1 - at] ?? wrong;
+    bench.publish("{", wrong.dataId, wrong.group);
+    await assert.rejects(bench.resolves(registry.metadata.fetch("shop", "r", signal)), /not JSON/);
+    bench.publish(good, right.dataId, right.group);
+    assert.equal((await bench.resolves(registry.metadata.fetch("shop", "r", signal)))?.app, "shop");
+    bench.network.fault = (type, { dataId }) =>
+      type === "ConfigQueryRequest" && dataId === wrong.dataId
+        ? {
+            type: "ConfigQueryResponse",
+            body: { resultCode: 500, errorCode: 403, message: "authorization failed", success: false },
+          }
+        : undefined;
+    assert.equal((await bench.resolves(registry.metadata.fetch("shop", "r", signal)))?.app, "shop");
+    bench.network.ask(bench.server, "ConfigRemoveRequest", { tenant: "", ...right });
+    await assert.rejects(bench.resolves(registry.metadata.fetch("shop", "r", signal)), /authorization failed/);
+    bench.network.fault = () => undefined;
+    bench.network.ask(bench.server, "ConfigRemoveRequest", { tenant: "", ...wrong });
+  }
+  await bench.end();
+});

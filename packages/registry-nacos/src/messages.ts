@@ -45,6 +45,7 @@ export const ErrorCode = {
   /** The server does not know this connection (its setup is missing or was dropped): only a new connection helps. */
   connectionUnregistered: 301,
   noHandler: 302,
+  invalidParam: 400,
   forbidden: 403,
   /** The naming part of the server has no client for this connection: as 301. */
   clientDisconnected: -401,

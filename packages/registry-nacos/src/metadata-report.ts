@@ -7,8 +7,9 @@ import {
   stringifyMetadataInfo,
 } from "@dubhe/discovery";
 import type { ConfigKeeper } from "./config-keeper.js";
-import type { ConfigName, ConfigService, ConfigValue } from "./config-service.js";
+import type { ConfigName, ConfigService } from "./config-service.js";
 import { configName } from "./dubbo-names.js";
+import { NacosError, toError } from "./errors.js";
 import { DEFAULT_GROUP } from "./messages.js";
 import { retried } from "./retried.js";
 import type { NacosSession } from "./session.js";
@@ -33,15 +34,24 @@ export class NacosMetadataReport implements MetadataReport {
     this.#keeper = keeper;
   }
 
+  /** What is wrong with one place matters when the other one does not give the metadata either. */
   async fetch(application: string, revision: string, signal: AbortSignal): Promise<MetadataInfo | undefined> {
     await this.#session.ready(signal);
-    const read = (name: ConfigName): Promise<ConfigValue | undefined> =>
-      retried(this.#runtime, () => this.#service.query(name, signal), signal);
-    const value = (await read(javaName(application, revision))) ?? (await read(goName(application, revision)));
-    if (value === undefined) return undefined;
-    const parsed = parseMetadataInfo(value.content);
-    if (!parsed.ok) throw new Error(`metadata of ${application}, revision ${revision}: ${parsed.reason}`);
-    return parsed.info;
+    let problem: unknown;
+    for (const name of [javaName(application, revision), goName(application, revision)]) {
+      try {
+        const value = await retried(this.#runtime, () => this.#service.query(name, signal), signal);
+        if (value === undefined) continue;
+        const parsed = parseMetadataInfo(value.content);
+        if (parsed.ok) return parsed.info;
+        problem ??= new Error(`metadata of ${application}, revision ${revision}: ${parsed.reason}`);
+      } catch (error) {
+        if (!(error instanceof NacosError)) throw error;
+        problem ??= error;
+      }
+    }
+    if (problem !== undefined) throw toError(problem);
+    return undefined;
   }
 
   publish(info: MetadataInfo): MappingEntry {

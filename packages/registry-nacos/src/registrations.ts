@@ -36,6 +36,8 @@ export class Registrations implements SessionObserver {
   readonly #sent = new Map<string, Instance>();
   /** Applications of which the server took something in this session. */
   readonly #taken = new Set<string>();
+  /** Those of which it may have taken something: it was asked in this session, and no answer came. */
+  readonly #unanswered = new Set<string>();
   /** The desired value is a number: another one = the set has changed. */
   readonly #wanted: Reconciler<string, number>;
   #nextChange = 1;
@@ -88,6 +90,7 @@ export class Registrations implements SessionObserver {
 
   onUp(epoch: number): void {
     this.#taken.clear();
+    this.#unanswered.clear();
     for (const application of this.#registrations.keys())
       this.#each(application, (registration) => registration.pending());
     this.#wanted.invalidate(epoch);
@@ -133,11 +136,15 @@ export class Registrations implements SessionObserver {
       } catch (error) {
         // When the registry closes, the connection ends next, and takes with it what it published. And who may not register may not
         // deregister either.
-        const nothingThere = error instanceof NacosError && !this.#taken.has(application);
+        const nothingThere =
+          error instanceof NacosError &&
+          !this.#taken.has(application) &&
+          (error.final || !this.#unanswered.has(application));
         if (!this.#closed && !nothingThere) throw error;
       }
       this.#sent.delete(application);
       this.#taken.delete(application);
+      this.#unanswered.delete(application);
       return;
     }
     const bodies = instances.map((instance) => this.#form.toWire(instance));
@@ -147,12 +154,18 @@ export class Registrations implements SessionObserver {
       if (problem !== undefined) throw new Error(`${body.ip}:${body.port} of ${application}: ${problem}`);
     }
     this.#sent.set(application, first);
+    try {
+      await this.#publish(application, bodies, signal);
+    } catch (error) {
+      if (!(error instanceof NacosError)) this.#unanswered.add(application);
+      throw error;
+    }
+  }
+
+  async #publish(application: string, bodies: readonly InstanceBody[], signal: AbortSignal): Promise<void> {
     if (bodies.length === 1) {
-      await this.#session.request(
-        RequestType.instance,
-        { ...this.#service(application), type: "registerInstance", instance: bodies[0] },
-        signal,
-      );
+      const body = { ...this.#service(application), type: "registerInstance", instance: bodies[0] };
+      await this.#session.request(RequestType.instance, body, signal);
     } else {
       const body = { ...this.#service(application), type: "batchRegisterInstance", instances: bodies };
       await this.#session.request(RequestType.batchInstance, body, signal);

@@ -61,6 +61,8 @@ interface Subscription {
   readonly application: string;
   readonly sink: (event: InstancesEvent) => void;
   held: Held | undefined;
+  /** The server was asked, and no answer came that makes sense: it may have taken the subscription. */
+  unanswered: boolean;
   /** An event was delivered, so the caller knows something. */
   delivered: boolean;
   disposed: boolean;
@@ -148,6 +150,7 @@ export class Subscriptions implements SessionObserver {
       application,
       sink,
       held: undefined,
+      unanswered: false,
       delivered: false,
       disposed: false,
       lastError: undefined,
@@ -201,8 +204,13 @@ export class Subscriptions implements SessionObserver {
 
   async #subscribe(application: string, subscription: Subscription, signal: AbortSignal, epoch: number): Promise<void> {
     const body = { ...this.#service(application), subscribe: true, clusters: "" };
-    const answer = await this.#session.requestList(RequestType.subscribeService, body, signal);
-    await this.#answered(subscription, answer, epoch, "answer");
+    try {
+      const answer = await this.#session.requestList(RequestType.subscribeService, body, signal);
+      await this.#answered(subscription, answer, epoch, "answer");
+    } catch (error) {
+      if (!(error instanceof NacosError)) subscription.unanswered = true;
+      throw error;
+    }
   }
 
   async #unsubscribe(application: string, attempted: Subscription | undefined, signal: AbortSignal): Promise<void> {
@@ -211,7 +219,8 @@ export class Subscriptions implements SessionObserver {
       await this.#session.request(RequestType.subscribeService, body, signal);
     } catch (error) {
       // A name that the server cannot have: it refused the subscription as well, so there is nothing to take back.
-      if (error instanceof NacosError && attempted?.held === undefined) return;
+      const nothingThere = error instanceof NacosError && (error.final || attempted?.unanswered !== true);
+      if (nothingThere && attempted?.held === undefined) return;
       throw error;
     }
   }

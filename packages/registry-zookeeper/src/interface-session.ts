@@ -86,9 +86,9 @@ export class ZookeeperInterfaces implements InterfaceSession {
   }
 
   async #remove(provider: InterfaceProvider): Promise<void> {
-    const owner = ownerOf(provider.instance);
     const paths = this.#pathsOf(provider).add(this.#pathOf(provider));
-    await Promise.all([...paths].map((path) => this.#parts.nodes.remove(path, owner, () => owner)));
+    // Without a look, which might be at a server that does not show yet what another one has done for us.
+    await Promise.all([...paths].map((path) => this.#parts.session.delete(path, -1)));
     this.#nodes.delete(providerKey(provider));
   }
 

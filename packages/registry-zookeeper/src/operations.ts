@@ -91,6 +91,17 @@ export function removeWatchesOperation(path: string): Operation<void> {
   };
 }
 
+/** Answered when this server has heard of all that the leader knew of the path. */
+export function syncOperation(path: string): Operation<void> {
+  return {
+    name: "sync",
+    opcode: OpCode.sync,
+    path,
+    write: (writer) => void writer.text(path),
+    read: nothing,
+  };
+}
+
 /** Of this session, below a path. As new as recursive watches: 3.6. */
 export function ephemeralsOperation(prefix: string): Operation<readonly string[]> {
   return {

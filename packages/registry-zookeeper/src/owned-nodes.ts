@@ -1,6 +1,6 @@
 import type { Runtime } from "@dubhe/concurrency";
 import { Continued } from "./continued.js";
-import { isCode } from "./errors.js";
+import { ConnectionLossError, isCode } from "./errors.js";
 import type { NodeData } from "./operations.js";
 import type { ZookeeperSession } from "./session.js";
 
@@ -12,12 +12,15 @@ export class ForeignOwnerError extends Error {
 /**
  * The ephemeral nodes of a session: there, with what we want in them, and ours. What another session left there goes with that
  * session, so it must be replaced and not written to (D-48). Replacing is one transaction: nobody sees the node absent.
+ * Where the answer to a write was lost with its connection, the next server may not show yet what the last one has done: it is made
+ * to catch up before it is believed.
  */
 export class OwnedNodes {
   readonly #runtime: Runtime;
   readonly #session: ZookeeperSession;
   readonly #foreignWaitMs: number;
   readonly #continued = new Continued();
+  readonly #doubtful = new Set<string>();
 
   /** `foreignWaitMs`: how long an attempt waits for a foreign owner to go. */
   constructor(runtime: Runtime, session: ZookeeperSession, foreignWaitMs: number) {
@@ -38,12 +41,26 @@ export class OwnedNodes {
     signal?: AbortSignal,
   ): Promise<void> {
     const goal = `put ${owner} ${data.toString()}`;
-    return this.#continued.run(path, goal, signal, () => this.#put(path, data, owner, ownerOf));
+    return this.#continued.run(path, goal, signal, () => this.#sure(path, () => this.#put(path, data, owner, ownerOf)));
   }
 
   /** Removes it, unless it belongs to somebody else. */
   remove(path: string, owner: string, ownerOf: (data: Buffer) => string, signal?: AbortSignal): Promise<void> {
-    return this.#continued.run(path, `remove ${owner}`, signal, () => this.#remove(path, owner, ownerOf));
+    return this.#continued.run(path, `remove ${owner}`, signal, () =>
+      this.#sure(path, () => this.#remove(path, owner, ownerOf)),
+    );
+  }
+
+  /** Nothing is doubtful after a look at a server that has caught up. */
+  async #sure(path: string, work: () => Promise<void>): Promise<void> {
+    try {
+      if (this.#doubtful.has(path)) await this.#session.sync(path);
+      this.#doubtful.delete(path);
+      await work();
+    } catch (error) {
+      if (error instanceof ConnectionLossError) this.#doubtful.add(path);
+      throw error;
+    }
   }
 
   async #put(path: string, data: Buffer, owner: string, ownerOf: (data: Buffer) => string): Promise<void> {

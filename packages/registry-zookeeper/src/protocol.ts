@@ -8,6 +8,7 @@ export const OpCode = {
   exists: 3,
   getData: 4,
   setData: 5,
+  sync: 9,
   ping: 11,
   getChildren2: 12,
   multi: 14,

@@ -5,6 +5,7 @@ import {
   type InterfaceSession,
   type MalformedInstance,
   ownerOf,
+  parseMetadataInfo,
   type RegistrySession,
   type SessionConfiguration,
   type SessionInstances,
@@ -13,7 +14,7 @@ import {
 import { Continued } from "./continued.js";
 import { Directories } from "./directories.js";
 import { Directory, type DirectoryOptions } from "./directory.js";
-import { isCode } from "./errors.js";
+import { isCode, toError } from "./errors.js";
 import { decodeInstance, encodeInstance, isMalformed } from "./instance-codec.js";
 import { type SessionParts, ZookeeperInterfaces } from "./interface-session.js";
 import type { Layout } from "./layout.js";
@@ -27,6 +28,8 @@ export interface RegistrySessionOptions {
   readonly recursive: boolean;
   /** See {@link OwnedNodes}. */
   readonly foreignWaitMs: number;
+  /** Metadata that this process has written, in any session: dubbo-java's path → whether it is in both places for certain. */
+  readonly written: Map<string, boolean>;
 }
 
 /** What a write of a mapping compares, beside what orders it. */
@@ -55,10 +58,12 @@ export class ZookeeperRegistrySession implements RegistrySession {
   /** When each instance was registered in this session. */
   readonly #registeredAt = new Map<string, number>();
   readonly #continued = new Continued();
+  readonly #written: Map<string, boolean>;
   #seq = 0;
 
   constructor(runtime: Runtime, session: ZookeeperSession, layout: Layout, options: RegistrySessionOptions) {
     const { recursive } = options;
+    this.#written = options.written;
     const nodes = new OwnedNodes(runtime, session, options.foreignWaitMs);
     this.#parts = { runtime, session, layout, nodes, recursive, nextSeq: () => ++this.#seq };
     this.#instances = new Directories((application, push) => this.#directory(application, recursive, push));
@@ -142,12 +147,32 @@ export class ZookeeperRegistrySession implements RegistrySession {
     }
   }
 
-  /** dubbo-java's first, then dubbo-go's: Java alone cannot ask the instance instead. */
+  /**
+   * dubbo-java's first, then dubbo-go's: Java alone cannot ask the instance instead. What is wrong with one place (no right to read it,
+   * garbage) matters when the other one does not give the metadata either. Of what we have
+   * written, garbage is put right, and a writing that broke off between the two places is made up for.
+   */
   async readMetadata(application: string, revision: string, signal: AbortSignal): Promise<string | undefined> {
-    const { layout } = this.#parts;
-    const paths = layout.metadata(application, revision);
-    const nodes = await Promise.all(paths.map((path) => this.session.getData(path, signal)));
-    return nodes.find((node) => node !== undefined && node.data.length > 0)?.data.toString("utf8");
+    const paths = this.#parts.layout.metadata(application, revision);
+    const reads = await Promise.allSettled(paths.map((path) => this.session.getData(path, signal)));
+    const texts = reads.map((read) => (read.status === "fulfilled" ? read.value?.data.toString("utf8") : undefined));
+    const good = texts.find((text) => parseMetadataInfo(text).ok);
+    if (good === undefined) {
+      const failed = reads.find((read) => read.status === "rejected");
+      if (failed !== undefined) throw toError(failed.reason);
+      return texts.find((text) => text !== undefined && text !== "");
+    }
+    const written = this.#written.get(paths[0]);
+    if (written === undefined) return good;
+    for (const [at, path] of paths.entries()) {
+      const text = texts[at] ?? "";
+      const wrong = text === "" ? !written : !parseMetadataInfo(text).ok;
+      if (wrong && reads[at]?.status === "fulfilled")
+        await this.#continued.run(paths[0], `mend ${path}`, signal, () => this.#mend(path, good));
+    }
+    if (this.#written.has(paths[0]) && reads.every(({ status }) => status === "fulfilled"))
+      this.#written.set(paths[0], true);
+    return good;
   }
 
   /** dubbo-go's first: whoever reads dubbo-java's and finds it right may take the other for granted. */
@@ -155,8 +180,10 @@ export class ZookeeperRegistrySession implements RegistrySession {
     const { layout } = this.#parts;
     const [java, go] = layout.metadata(application, revision);
     const data = Buffer.from(value);
+    this.#written.set(java, false);
     return this.#continued.run(java, value, signal, async () => {
       for (const path of [go, java]) await this.#write(path, data);
+      this.#written.set(java, true);
     });
   }
 
@@ -171,7 +198,10 @@ export class ZookeeperRegistrySession implements RegistrySession {
   async removeMetadata(application: string, revision: string, signal: AbortSignal): Promise<void> {
     const { layout } = this.#parts;
     const paths = layout.metadata(application, revision);
-    await Promise.all(paths.map((path) => this.session.delete(path, -1, signal)));
+    await this.#continued.run(paths[0], "remove", signal, async () => {
+      this.#written.delete(paths[0]);
+      await Promise.all(paths.map((path) => this.session.delete(path, -1)));
+    });
   }
 
   async listApplications(signal: AbortSignal): Promise<readonly string[]> {
@@ -240,6 +270,12 @@ export class ZookeeperRegistrySession implements RegistrySession {
 
   #configuration(node: NodeData | undefined): SessionConfiguration {
     return { seq: this.#parts.nextSeq(), value: node?.data.toString("utf8") };
+  }
+
+  /** Unless it has been put right meanwhile. */
+  async #mend(path: string, good: string): Promise<void> {
+    const node = await this.session.getData(path);
+    if (!parseMetadataInfo(node?.data.toString("utf8")).ok) await this.#write(path, Buffer.from(good));
   }
 
   async #write(path: string, data: Buffer): Promise<void> {

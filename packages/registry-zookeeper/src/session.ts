@@ -16,6 +16,7 @@ import {
   removeWatchesOperation,
   type Step,
   setDataOperation,
+  syncOperation,
   transaction,
 } from "./operations.js";
 import { parentOf } from "./paths.js";
@@ -268,6 +269,11 @@ export class ZookeeperSession {
   ): Promise<void> {
     const real = steps.map((step) => ({ acl: this.acl, ...step, path: this.#real(step.path) }) as Step);
     return this.#perform(transaction(real), signal);
+  }
+
+  /** What is read after it is no older than now; otherwise a server may lag behind what another one has done for us. */
+  sync(path: string, signal?: AbortSignal): Promise<void> {
+    return this.#perform(syncOperation(this.#real(path)), signal);
   }
 
   /** Of this session, below `prefix`. Rejects with UNIMPLEMENTED before 3.6; such a server then hangs up. */

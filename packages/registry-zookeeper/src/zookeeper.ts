@@ -53,6 +53,7 @@ export class ZookeeperDriver implements RegistryDriver {
   readonly #options: SessionOptions;
   /** Below the limit of a request, so that the reason is told and not a timeout. */
   readonly #foreignWaitMs: number;
+  readonly #written = new Map<string, boolean>();
   #nextServer = 0;
   /** Whether the servers have recursive watches, since 3.6; unknown before the first session. */
   #recursive: boolean | undefined;
@@ -91,6 +92,7 @@ export class ZookeeperDriver implements RegistryDriver {
     return new ZookeeperRegistrySession(this.#runtime, session, this.#layout, {
       recursive: this.#recursive,
       foreignWaitMs: this.#foreignWaitMs,
+      written: this.#written,
     });
   }
 

@@ -26,8 +26,11 @@ import { FakeStore, failure, inRange, latin } from "./fake-store.js";
 
 type Unary = keyof Omit<EtcdLink, "endpoint" | "closed" | "watch" | "keepAlive" | "close" | "destroy">;
 
-/** What happens to a call: it fails before the server acts, or its answer is lost after that. */
-export type FakeFault = Error | "lose-answer" | undefined;
+/**
+ * What happens to a call: it fails before the server acts, or its answer is lost after that, or the server acts late, whether or not
+ * anybody still waits: as a member does that was given up with the request in its buffers.
+ */
+export type FakeFault = Error | "lose-answer" | { readonly lateMs: number } | undefined;
 
 /**
  * A cluster of etcd members over one store, reached through memory: for tests in virtual time. Messages take 1..5 ms, members can
@@ -412,7 +415,7 @@ export class FakeLink implements EtcdLink {
       const fault = etcd.fault?.(method, this);
       if (fault instanceof Error) throw fault;
       if (method !== "authenticate") etcd.checkToken(token);
-      const answer = act();
+      const answer = typeof fault === "object" ? await this.#late(fault.lateMs, act, end.signal) : act();
       if (fault === "lose-answer") await etcd.sleep(Infinity, end.signal);
       await etcd.travel(end.signal);
       return answer;
@@ -422,6 +425,15 @@ export class FakeLink implements EtcdLink {
       offAbort(signal, abort);
       offAbort(this.#gone.signal, abort);
     }
+  }
+
+  /** Acts in any case; rejects when the signal fires before. */
+  async #late<T>(ms: number, act: () => T, signal: AbortSignal): Promise<T> {
+    const never = new AbortController().signal;
+    const acted = this.#etcd.sleep(ms, never).then(act);
+    acted.catch(() => undefined); // as when the lease has gone meanwhile
+    await this.#etcd.sleep(ms, signal);
+    return acted;
   }
 
   /** Messages of the client, in order, each after a while; a member that is frozen takes them when it thaws. */

@@ -25,6 +25,23 @@ interface Link {
 
 const NAMES = new Map<number, string>(Object.entries(OpCode).map(([name, code]) => [code, name]));
 
+/** Requests that begin with the path that they are about. */
+const ONE_PATH: ReadonlySet<number> = new Set([
+  OpCode.create,
+  OpCode.delete,
+  OpCode.setData,
+  OpCode.exists,
+  OpCode.getData,
+  OpCode.getChildren2,
+]);
+
+function pathOf(frame: Buffer): string {
+  const reader = new JuteReader(frame);
+  reader.int();
+  reader.int();
+  return reader.text();
+}
+
 /**
  * A ZooKeeper server in memory and in virtual time: the protocol to the byte, sessions that expire, watches, transactions. What can
  * go wrong goes wrong on demand. Several addresses are several doors to the same data.
@@ -46,8 +63,10 @@ export class FakeZookeeper implements Transport {
   handshakes = 0;
   /** Asked before each request: lose the connection `before` it is done, or `after`, before its answer. */
   fault: ((name: string) => "before" | "after" | undefined) | undefined;
-  /** Asked before each request: refuse it. */
-  refuse: ((name: string) => ConstructorParameters<typeof Refusal>[0] | undefined) | undefined;
+  /** Asked before each request: refuse it. The path is "" where a request has none, or several. */
+  refuse: ((name: string, path: string) => ConstructorParameters<typeof Refusal>[0] | undefined) | undefined;
+  /** What servers that lag behind the leader answer to `getData` until a `sync`; undefined: no such node. */
+  readonly lagging = new Map<string, string | undefined>();
   /** What is sent instead of a packet, if anything. */
   corrupt: ((packet: Buffer) => Buffer) | undefined;
   readonly #clock: Clock;
@@ -185,7 +204,7 @@ export class FakeZookeeper implements Transport {
     this.longest.set(name, Math.max(this.longest.get(name) ?? 0, frame.length));
     const fault = this.fault?.(name);
     if (fault === "before") return link.hangUp(new Error("lost by the test"));
-    const refused = this.refuse?.(name);
+    const refused = this.refuse?.(name, ONE_PATH.has(opcode) ? pathOf(frame) : "");
     if (refused !== undefined) return this.#reply(link, xid, new Refusal(refused).code);
     const newer: readonly number[] = [OpCode.addWatch, OpCode.setWatches2, OpCode.getEphemerals];
     if (!this.recursive && newer.includes(opcode)) {
@@ -242,6 +261,11 @@ export class FakeZookeeper implements Transport {
   ): ((writer: JuteWriter) => void) | undefined {
     const { tree } = this;
     switch (opcode) {
+      case OpCode.sync: {
+        const path = reader.text();
+        this.lagging.delete(path);
+        return (w) => void w.text(path);
+      }
       case OpCode.create: {
         const request = readCreate(reader);
         tree.create(request.path, request.data, request.ephemeral ? session.id : 0n);
@@ -264,9 +288,11 @@ export class FakeZookeeper implements Transport {
       }
       case OpCode.getData: {
         const path = reader.text();
+        const old = this.lagging.get(path);
+        if (old === undefined && this.lagging.has(path)) throw new Refusal("NO_NODE");
         const node = tree.get(path);
         if (reader.bool()) link.watches.data.add(path);
-        const data = Buffer.from(node.data);
+        const data = Buffer.from(old ?? node.data);
         const stat = { ...node };
         return (w) => writeStat(w.buffer(data), stat);
       }

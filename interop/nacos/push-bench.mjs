@@ -1,13 +1,15 @@
 // How long a large push of a Nacos server holds up the process that gets it: the longest time between two turns of the event loop, with
 // the registry's client and discovery on top of it. The server is a script in another process, so that only the consumer is measured.
-// Usage: node interop/nacos/push-bench.mjs [--hosts 5000,10000] [--rounds 12] [--alone (no discovery on top)]
+// Usage: node interop/nacos/push-bench.mjs [--hosts 5000,10000] [--rounds 12] [--alone (no discovery on top)] [--cluster (what calls are sent by, too)]
 //   [--package DIR (the dist of another build of registry-nacos)]
 import { fork } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { ClusterChannel } from "@dubhe/cluster";
 import { createRuntime, systemClock } from "@dubhe/concurrency";
 import { createMetadataInfo, ServiceDiscoveryRegistry } from "@dubhe/discovery";
+import { Pool } from "@dubhe/rpc";
 import { Turns } from "./turns.mjs";
 
 const { values: flags } = parseArgs({
@@ -15,6 +17,7 @@ const { values: flags } = parseArgs({
     hosts: { type: "string", default: "5000,10000" },
     rounds: { type: "string", default: "12" },
     alone: { type: "boolean", default: false },
+    cluster: { type: "boolean", default: false },
     package: { type: "string" },
   },
 });
@@ -66,6 +69,8 @@ async function measure(hosts) {
   let began = performance.now();
   let length = 0;
   const lease = flags.alone ? undefined : discovery.subscribe({ service: "com.Foo", providedBy: ["shop"] });
+  const pool = flags.cluster && lease !== undefined ? new Pool(runtime) : undefined;
+  const channel = pool === undefined ? undefined : new ClusterChannel(lease.view, pool);
   if (flags.alone) {
     registry.watch("shop", (event) => {
       if (event.kind === "instances") length = event.instances.length;
@@ -98,6 +103,8 @@ async function measure(hosts) {
   console.log(
     `        counters: ${JSON.stringify(counters)}, heap ${(process.memoryUsage().heapUsed / 2 ** 20).toFixed(0)} MB`,
   );
+  channel?.close();
+  await pool?.close();
   lease?.release();
   await discovery.close();
   await registry.close();

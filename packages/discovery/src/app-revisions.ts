@@ -1,5 +1,5 @@
 import type { DiscoveryContext } from "./discovery-context.js";
-import { type Instance, instanceKey, revisionOf } from "./instance.js";
+import { type Instance, revisionOf } from "./instance.js";
 import type { InstanceChange, InstanceTable } from "./instance-table.js";
 import { REVISION_NONE, REVISION_UNKNOWN } from "./metadata-keys.js";
 import type { ApplicationMetadata, RevisionState, RevisionWish } from "./metadata-resolver.js";
@@ -68,7 +68,9 @@ export class AppRevisions {
   /** Follows what has been applied to the table. */
   update(change: InstanceChange): void {
     const touched = new Set<string>();
-    for (const instance of change.upserted) this.#assign(instance, touched);
+    change.upserted.forEach((instance, index) => {
+      this.#assign(change.upsertedKeys[index] as string, instance, touched);
+    });
     for (const key of change.removed) this.#leave(key);
     for (const revision of touched) this.#revisions.get(revision)?.wish?.candidatesChanged();
   }
@@ -79,8 +81,7 @@ export class AppRevisions {
     this.#ofInstance.clear();
   }
 
-  #assign(instance: Instance, touched: Set<string>): void {
-    const key = instanceKey(instance);
+  #assign(key: string, instance: Instance, touched: Set<string>): void {
     const name = revisionOf(instance);
     const old = this.#ofInstance.get(key);
     if (old === name) return;
@@ -134,12 +135,12 @@ export class AppRevisions {
   }
 
   #candidates(revision: Revision): readonly Instance[] {
-    const all: Instance[] = [];
+    const usable: Instance[] = [];
+    const others: Instance[] = [];
     for (const key of revision.instances) {
       const instance = this.#table.get(key);
-      if (instance !== undefined) all.push(instance);
+      if (instance !== undefined) (instance.healthy && instance.enabled ? usable : others).push(instance);
     }
-    const usable = all.filter((instance) => instance.healthy && instance.enabled);
-    return usable.length > 0 ? usable : all;
+    return usable.length > 0 ? usable : others;
   }
 }

@@ -1,4 +1,4 @@
-import type { Lease } from "@dubhe/concurrency";
+import type { Lease, TurnBudget } from "@dubhe/concurrency";
 import { isResolvable } from "./app-revisions.js";
 import type { AppObserver, AppWatch } from "./app-watch.js";
 import { clampWeight, type Instance, instanceKey, revisionOf, sameInstance, tagOf } from "./instance.js";
@@ -31,6 +31,8 @@ export class AppSource implements ViewSource, AppObserver {
   readonly #keyPrefix: string;
   /** `host:port` of the instances that we contribute. */
   readonly #bound = new Set<string>();
+  /** `host:port` of the instances whose endpoint may not be up to date: what happened to them is not kept, only that it did. */
+  readonly #backlog = new Set<string>();
   #attaching: AbortController | undefined;
   #lease: Lease<AppWatch> | undefined;
   /** Our endpoints have been compared with the first list of the watch that we have now. */
@@ -73,11 +75,30 @@ export class AppSource implements ViewSource, AppObserver {
     const controller = this.#attaching;
     if (controller === undefined) return;
     this.#attaching = undefined;
+    // What is kept must not be half of a list.
+    this.catchUp();
     const lease = this.#lease;
     this.#lease = undefined;
     lease?.resource.unobserve(this);
     lease?.release();
     controller.abort();
+  }
+
+  get backlog(): number {
+    return this.#backlog.size;
+  }
+
+  catchUp(budget?: TurnBudget): boolean {
+    const watch = this.#lease?.resource;
+    if (watch === undefined) this.#backlog.clear();
+    else {
+      for (const key of this.#backlog) {
+        if (budget?.take() === false) return false;
+        this.#backlog.delete(key);
+        this.#updateKey(watch, key);
+      }
+    }
+    return true;
   }
 
   knowledge(): Knowledge {
@@ -138,14 +159,14 @@ export class AppSource implements ViewSource, AppObserver {
   }
 
   entriesChanged(change: InstanceChange): void {
-    for (const key of change.removed) this.#unbind(key);
-    for (const instance of change.upserted) this.#update(instance);
+    for (const key of change.removed) this.#backlog.add(key);
+    for (const key of change.upsertedKeys) this.#backlog.add(key);
   }
 
   revisionChanged(revision: string): void {
     const watch = this.#lease?.resource;
     if (watch === undefined) return;
-    for (const key of watch.revisions.instances(revision)) this.#updateKey(watch, key);
+    for (const key of watch.revisions.instances(revision)) this.#backlog.add(key);
   }
 
   listChanged(): void {
@@ -167,7 +188,7 @@ export class AppSource implements ViewSource, AppObserver {
     const watch = this.#lease?.resource;
     if (watch === undefined || !watch.known) return;
     this.#synced = true;
-    for (const key of [...this.#bound]) this.#updateKey(watch, key);
+    for (const key of this.#bound) this.#backlog.add(key);
     // By revision: a view of a service that few of ten thousand instances offer need not look at all of them.
     for (const [revision, state] of watch.revisions.entries()) {
       if (state.kind === "resolved" && findService(state.info, this.#ref) !== undefined) this.revisionChanged(revision);
@@ -177,18 +198,18 @@ export class AppSource implements ViewSource, AppObserver {
   #updateKey(watch: AppWatch, key: string): void {
     const instance = watch.table.get(key);
     if (instance === undefined) this.#unbind(key);
-    else this.#update(instance);
+    else this.#update(key, instance);
   }
 
   /** Brings the endpoint of one instance up to date. */
-  #update(instance: Instance): void {
-    const key = instanceKey(instance);
+  #update(key: string, instance: Instance): void {
     const service = this.#serviceOf(instance, key);
     if (service === undefined) return this.#unbind(key);
-    const old = this.#group.get(this.#keyPrefix + key);
+    const origin = this.#keyPrefix + key;
+    const old = this.#group.get(origin);
     if (old !== undefined && old.service === service && sameInstance(old.instance, instance)) return;
     this.#bound.add(key);
-    this.#group.set(this.#keyPrefix + key, resolve(this.#registry, instance, service));
+    this.#group.set(origin, resolve(this.#registry, instance, service));
   }
 
   /**

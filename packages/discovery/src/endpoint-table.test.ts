@@ -64,6 +64,45 @@ test("a reader that follows changesSince always has what the table has", () => {
   );
 });
 
+test("held, it shows what it had and how it came to it; shown again, all that was written meanwhile at once", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 20 }), fc.array(step, { maxLength: 20 }), (first, second) => {
+      const [table, twin] = [new ChangeLoggedTable(8), new ChangeLoggedTable(8)];
+      const write = (steps: readonly Step[], into: readonly ChangeLoggedTable[]): void => {
+        for (const s of steps) {
+          const value = s.op === "set" ? endpoint(s.key, s.weight) : undefined;
+          for (const one of into) {
+            if (value !== undefined) one.set(value);
+            else if (s.op === "delete") one.delete(s.key);
+          }
+        }
+      };
+      write(first, [table, twin]);
+      const read = (of: ChangeLoggedTable): unknown => [
+        of.gen,
+        of.size,
+        of.values(),
+        of.at(0),
+        of.get("a"),
+        Array.from({ length: of.gen + 2 }, (_, gen) => of.changesSince(gen)),
+      ];
+      const before = read(table);
+      table.hold();
+      write(second.slice(0, 10), [table, twin]);
+      table.hold();
+      write(second.slice(10), [table, twin]);
+      assert.deepEqual(read(table), before);
+      for (const k of ["a", "b", "c", "d", "e"]) assert.equal(table.written(k)?.weight, twin.get(k)?.weight);
+      table.show();
+      table.show();
+      assert.deepEqual(read(table), read(twin));
+      write(first, [table, twin]);
+      assert.deepEqual(read(table), read(twin));
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test("a generation beyond the log, or of the future, is answered with full", () => {
   const table = new ChangeLoggedTable(2);
   for (const k of ["a", "b", "c"]) table.set(endpoint(k, 1));

@@ -6,82 +6,115 @@ const DEFAULT_LOG_SIZE = 1024;
 /**
  * The endpoints of a view and what changed lately. Every change costs O(1): removal moves the last endpoint into the hole,
  * and the log is a ring of keys in which the entry of generation g lies at g modulo its size.
+ *
+ *     open ⇄ held      what is read stays as it is, while what is written is collected; `show` shows all of it at once
  */
 export class ChangeLoggedTable implements EndpointTable {
-  readonly #endpoints: ResolvedEndpoint[] = [];
-  readonly #positions = new Map<string, number>();
-  readonly #log: string[] = [];
   readonly #logSize: number;
-  #gen = 0;
+  #shown: Contents = { endpoints: [], positions: new Map(), log: [], gen: 0 };
+  /** The same as `#shown` unless it is held. */
+  #written: Contents = this.#shown;
 
   constructor(logSize: number = DEFAULT_LOG_SIZE) {
     this.#logSize = logSize;
   }
 
   get size(): number {
-    return this.#endpoints.length;
+    return this.#shown.endpoints.length;
   }
 
   get gen(): number {
-    return this.#gen;
+    return this.#shown.gen;
   }
 
   at(index: number): ResolvedEndpoint | undefined {
-    return this.#endpoints[index];
+    return this.#shown.endpoints[index];
   }
 
   get(key: string): ResolvedEndpoint | undefined {
-    const position = this.#positions.get(key);
-    return position === undefined ? undefined : this.#endpoints[position];
+    return find(this.#shown, key);
+  }
+
+  /** As it was written last, shown or not. */
+  written(key: string): ResolvedEndpoint | undefined {
+    return find(this.#written, key);
   }
 
   values(): readonly ResolvedEndpoint[] {
-    return this.#endpoints.slice();
+    return this.#shown.endpoints.slice();
+  }
+
+  /** Until `show`, readers see nothing of what is written: a list that takes several turns is seen as a whole. Idempotent. */
+  hold(): void {
+    if (this.#written !== this.#shown) return;
+    const { endpoints, positions, log, gen } = this.#shown;
+    this.#written = { endpoints: endpoints.slice(), positions: new Map(positions), log: log.slice(), gen };
+  }
+
+  /** O(1). Idempotent. */
+  show(): void {
+    this.#shown = this.#written;
   }
 
   set(endpoint: ResolvedEndpoint): void {
-    const position = this.#positions.get(endpoint.key);
+    const { endpoints, positions } = this.#written;
+    const position = positions.get(endpoint.key);
     if (position === undefined) {
-      this.#positions.set(endpoint.key, this.#endpoints.length);
-      this.#endpoints.push(endpoint);
+      positions.set(endpoint.key, endpoints.length);
+      endpoints.push(endpoint);
     } else {
-      this.#endpoints[position] = endpoint;
+      endpoints[position] = endpoint;
     }
     this.#note(endpoint.key);
   }
 
   /** False when there was none. */
   delete(key: string): boolean {
-    const position = this.#positions.get(key);
+    const { endpoints, positions } = this.#written;
+    const position = positions.get(key);
     if (position === undefined) return false;
-    const last = this.#endpoints.pop() as ResolvedEndpoint;
+    const last = endpoints.pop() as ResolvedEndpoint;
     if (last.key !== key) {
-      this.#endpoints[position] = last;
-      this.#positions.set(last.key, position);
+      endpoints[position] = last;
+      positions.set(last.key, position);
     }
-    this.#positions.delete(key);
+    positions.delete(key);
     this.#note(key);
     return true;
   }
 
   changesSince(gen: number): Delta | "full" {
-    if (gen > this.#gen || gen < this.#gen - this.#logSize) return "full";
+    const { log, gen: newest } = this.#shown;
+    if (gen > newest || gen < newest - this.#logSize) return "full";
     const upserted: ResolvedEndpoint[] = [];
     const removed: string[] = [];
     const seen = new Set<string>();
-    for (let at = gen + 1; at <= this.#gen; at++) {
-      const key = this.#log[at % this.#logSize] as string;
+    for (let at = gen + 1; at <= newest; at++) {
+      const key = log[at % this.#logSize] as string;
       if (seen.has(key)) continue;
       seen.add(key);
       const endpoint = this.get(key);
       if (endpoint === undefined) removed.push(key);
       else upserted.push(endpoint);
     }
-    return { gen: this.#gen, upserted, removed };
+    return { gen: newest, upserted, removed };
   }
 
   #note(key: string): void {
-    this.#gen++;
-    this.#log[this.#gen % this.#logSize] = key;
+    const written = this.#written;
+    written.gen++;
+    written.log[written.gen % this.#logSize] = key;
   }
+}
+
+interface Contents {
+  readonly endpoints: ResolvedEndpoint[];
+  readonly positions: Map<string, number>;
+  readonly log: string[];
+  gen: number;
+}
+
+function find({ endpoints, positions }: Contents, key: string): ResolvedEndpoint | undefined {
+  const position = positions.get(key);
+  return position === undefined ? undefined : endpoints[position];
 }

@@ -103,16 +103,26 @@ export interface ProtocolPort {
   readonly port: number;
 }
 
+/** The last text that was read and what it says: thousands of instances of an application write the same. */
+let lastEndpoints: { readonly text: string | undefined; readonly endpoints: readonly ProtocolPort[] } | undefined;
+
 /** The `dubbo.endpoints` of an instance; entries that make no sense are left out, garbage gives an empty list. */
 export function endpointsOf(instance: Instance): readonly ProtocolPort[] {
-  const parsed = parseJson(instance.metadata[MetadataKey.endpoints]);
+  const text = instance.metadata[MetadataKey.endpoints];
+  if (lastEndpoints === undefined || lastEndpoints.text !== text)
+    lastEndpoints = { text, endpoints: Object.freeze(readEndpoints(text)) };
+  return lastEndpoints.endpoints;
+}
+
+function readEndpoints(text: string | undefined): readonly ProtocolPort[] {
+  const parsed = parseJson(text);
   if (!Array.isArray(parsed)) return [];
   const result: ProtocolPort[] = [];
   for (const entry of parsed as unknown[]) {
     if (typeof entry !== "object" || entry === null) continue;
     const { protocol, port } = entry as { protocol?: unknown; port?: unknown };
     const number = parsePort(port);
-    if (typeof protocol === "string" && number !== undefined) result.push({ protocol, port: number });
+    if (typeof protocol === "string" && number !== undefined) result.push(Object.freeze({ protocol, port: number }));
   }
   return result;
 }

@@ -113,6 +113,15 @@ export class InterfaceSource implements ViewSource, ListObserver<InterfaceProvid
       : { kind: "failed", errors: new Map([[error.message, error]]) };
   }
 
+  /** Its endpoints are brought up to date at once. */
+  get backlog(): number {
+    return 0;
+  }
+
+  catchUp(): boolean {
+    return true;
+  }
+
   excluded(): readonly Excluded[] {
     return (this.#lease?.resource.table.malformed ?? []).map(({ id, reason }) => ({
       key: this.#keyPrefix + id,
@@ -134,7 +143,9 @@ export class InterfaceSource implements ViewSource, ListObserver<InterfaceProvid
 
   entriesChanged(change: ListChange<InterfaceProvider>): void {
     for (const key of change.removed) this.#unbind(key);
-    for (const provider of change.upserted) this.#update(provider);
+    change.upserted.forEach((provider, index) => {
+      this.#update(change.upsertedKeys[index] as string, provider);
+    });
   }
 
   listChanged(): void {
@@ -142,13 +153,12 @@ export class InterfaceSource implements ViewSource, ListObserver<InterfaceProvid
     if (!this.#synced && watch?.known) {
       this.#synced = true;
       for (const key of [...this.#bound]) if (watch.table.get(key) === undefined) this.#unbind(key);
-      for (const provider of watch.table.values()) this.#update(provider);
+      for (const provider of watch.table.values()) this.#update(providerKey(provider), provider);
     }
     this.#owner.changed();
   }
 
-  #update(provider: InterfaceProvider): void {
-    const key = providerKey(provider);
+  #update(key: string, provider: InterfaceProvider): void {
     if (!matches(provider.service, this.#ref)) return this.#unbind(key);
     this.#bound.add(key);
     this.#group.set(this.#keyPrefix + key, resolve(this.#registry, provider.instance, provider.service));

@@ -19,6 +19,8 @@ export interface ListTableOptions {
 /** What an operation on the table changed. */
 export interface ListChange<T> {
   readonly upserted: readonly T[];
+  /** Keys of `upserted`, in its order: whoever follows needs not make them again. */
+  readonly upsertedKeys: readonly string[];
   /** Keys. */
   readonly removed: readonly string[];
 }
@@ -44,7 +46,7 @@ interface Held<T> {
   pass: number;
 }
 
-const NOTHING: ListChange<never> = Object.freeze({ upserted: [], removed: [] });
+const NOTHING: ListChange<never> = Object.freeze({ upserted: [], upsertedKeys: [], removed: [] });
 
 /**
  * The entries of one list, by what its registry has said so far. Pure: time comes in as an argument.
@@ -136,11 +138,14 @@ export class ListTable<T> {
     if (list.entries.length === 0 && this.#entries.size > 0 && this.#options.emptyPush === "keep-last") {
       if (this.#emptyUntil === Infinity) this.#emptyUntil = now + this.#options.emptyPushTtlMs;
       if (now < this.#emptyUntil) return { kind: "kept" };
-      return { kind: "applied", upserted: [], removed: this.#clear() };
+      return { kind: "applied", ...NOTHING, removed: this.#clear() };
     }
     this.#emptyUntil = Infinity;
-    const upserted = this.#upsert(list);
-    return { kind: "applied", upserted, removed: this.#removeUnlisted(now) };
+    const { listed, ...upserts } = this.#upsert(list);
+    // Nearly always each that is held is listed, and there may be thousands.
+    if (listed < this.#entries.size) return { kind: "applied", ...upserts, removed: this.#removeUnlisted(now) };
+    this.#inLimbo = 0;
+    return { kind: "applied", ...upserts, removed: [] };
   }
 
   /**
@@ -150,30 +155,37 @@ export class ListTable<T> {
   expire(now: number, failing: boolean): ListChange<T> {
     if (failing) return NOTHING;
     if (this.#emptyUntil !== Infinity) {
-      return now < this.#emptyUntil ? NOTHING : { upserted: [], removed: this.#clear() };
+      return now < this.#emptyUntil ? NOTHING : { ...NOTHING, removed: this.#clear() };
     }
     if (this.#inLimbo === 0 || now < this.#limboUntil) return NOTHING;
-    return { upserted: [], removed: this.#removeUnlisted(now) };
+    return { ...NOTHING, removed: this.#removeUnlisted(now) };
   }
 
-  #upsert(list: FullList<T>): readonly T[] {
+  /** `listed`: how many entries the list has; one that it names twice is one. */
+  #upsert(list: FullList<T>): Omit<ListChange<T>, "removed"> & { readonly listed: number } {
     const { key: keyOf, same } = this.#kind;
     const upserted: T[] = [];
+    const upsertedKeys: string[] = [];
+    let listed = 0;
     for (const value of list.entries) {
       const key = keyOf(value);
       const held = this.#entries.get(key);
       if (held === undefined) {
+        listed++;
         this.#entries.set(key, { value, epoch: this.#epoch, pass: this.#pass });
         upserted.push(value);
+        upsertedKeys.push(key);
         continue;
       }
+      if (held.pass !== this.#pass) listed++;
       held.epoch = this.#epoch;
       held.pass = this.#pass;
       if (same(held.value, value)) continue;
       held.value = value;
       upserted.push(value);
+      upsertedKeys.push(key);
     }
-    return upserted;
+    return { upserted, upsertedKeys, listed };
   }
 
   /** Removes what the newest list lacks, except what is in limbo. */

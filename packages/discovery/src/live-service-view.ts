@@ -1,4 +1,4 @@
-import { type Watched, WatchedCell } from "@dubhe/concurrency";
+import { type TurnBudget, type Watched, WatchedCell } from "@dubhe/concurrency";
 import { ChangeLoggedTable } from "./endpoint-table.js";
 import { instanceKey } from "./instance.js";
 import type { MappingSourceOwner } from "./mapping-source.js";
@@ -9,11 +9,19 @@ import { RegistrySources, type RegistrySourcesInit } from "./registry-sources.js
 import type { UsedRegistry } from "./registry-use.js";
 import { refName } from "./service-match.js";
 import type { EndpointTable, ServiceView } from "./service-view.js";
+import type { SlicedJob, SlicedWork } from "./sliced-work.js";
 
 export interface LiveServiceViewInit extends RegistrySourcesInit {
   /** To look in. */
   readonly registries: readonly UsedRegistry[];
+  readonly work: SlicedWork;
 }
+
+/** So many endpoints are brought up to date at once, in the turn of the news. */
+const AT_ONCE = 256;
+
+/** News upon news keep a view catching up for so long at most, then it does the rest at once. */
+const CATCH_UP_MS = 1_000;
 
 /**
  * The view of one service: its sources are, in each registry, the mapping of the interface and each application that any of
@@ -21,6 +29,8 @@ export interface LiveServiceViewInit extends RegistrySourcesInit {
  * what they amount to.
  *
  *     attached ⇄ detached      not subscribed: shows what it had, as stale
+ *     attached ⇄ catching up   a long list came: over some turns its endpoints are made, while what was shown stays, table and
+ *                              state; then all is shown in one turn (D-38). What comes meanwhile is part of it.
  *     any ─▶ closed
  */
 export class LiveServiceView implements ServiceView, MappingSourceOwner {
@@ -32,6 +42,16 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
   readonly #sources: readonly RegistrySources[];
   #attached = false;
   #countedGen = 0;
+  #catchingUp = false;
+  /** When it began to. */
+  #catchUpSince: number | undefined;
+  readonly #job: SlicedJob = {
+    step: (budget) => this.#catchUp(budget),
+    done: () => {
+      this.#caughtUp();
+      this.#publish();
+    },
+  };
 
   constructor(init: LiveServiceViewInit) {
     this.ref = init.ref;
@@ -74,6 +94,7 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
     if (!this.#attached) return;
     this.#attached = false;
     for (const source of this.#sources) source.detach();
+    this.#caughtUp();
     this.#publish();
   }
 
@@ -82,13 +103,24 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
     if (this.#cell.closed) return;
     this.#attached = false;
     for (const source of this.#sources) source.detach();
+    this.#caughtUp();
     for (const { key } of this.#table.values()) this.#table.delete(key);
     this.#cell.set({ state: "closed" });
     this.#cell.close();
   }
 
   changed(): void {
-    if (this.#attached) this.#publish();
+    if (!this.#attached || this.#catchingUp) return;
+    let backlog = 0;
+    for (const source of this.#sources) backlog += source.backlog;
+    if (backlog <= AT_ONCE) {
+      for (const source of this.#sources) source.catchUp();
+      this.#publish();
+      return;
+    }
+    this.#catchingUp = true;
+    this.#table.hold();
+    this.#init.work.begin(this.#job);
   }
 
   applicationsFound(applications: ReadonlySet<string>): void {
@@ -117,6 +149,22 @@ export class LiveServiceView implements ServiceView, MappingSourceOwner {
       subscribed: this.#attached,
       sources: this.#sources.flatMap((source) => source.inspect()),
     };
+  }
+
+  #catchUp(budget: TurnBudget): boolean {
+    const { clock } = this.#init.runtime;
+    this.#catchUpSince ??= clock.now();
+    const within = clock.now() - this.#catchUpSince < CATCH_UP_MS ? budget : undefined;
+    for (const source of this.#sources) if (!source.catchUp(within)) return false;
+    return true;
+  }
+
+  #caughtUp(): void {
+    if (!this.#catchingUp) return;
+    this.#catchingUp = false;
+    this.#catchUpSince = undefined;
+    this.#init.work.drop(this.#job);
+    this.#table.show();
   }
 
   #publish(): void {

@@ -91,6 +91,15 @@ export class MappingSource implements ViewSource, MappingObserver {
     return this.#failure !== undefined || watch?.failed === true ? "failed" : "no";
   }
 
+  /** A mapping has no endpoints. */
+  get backlog(): number {
+    return 0;
+  }
+
+  catchUp(): boolean {
+    return true;
+  }
+
   excluded(): readonly Excluded[] {
     return [];
   }

@@ -67,7 +67,7 @@ export class MergedEndpoints {
       return;
     }
     const merged = merge(shown);
-    const old = this.#table.get(address);
+    const old = this.#table.written(address);
     if (old === undefined || !sameEndpoint(old, merged)) this.#table.set(merged);
   }
 }

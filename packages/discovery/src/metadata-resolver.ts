@@ -279,10 +279,12 @@ export class ApplicationMetadata {
   /** At random among those not tried in vain since all were. */
   #choose(wish: Wish): { readonly instance: Instance; readonly alternatives: boolean } | undefined {
     const candidates = wish.request.candidates();
-    let untried = candidates.filter((instance) => !wish.failed.has(instanceKey(instance)));
+    // Nearly always nobody has failed, and there may be thousands.
+    let untried =
+      wish.failed.size === 0 ? candidates : candidates.filter((instance) => !wish.failed.has(instanceKey(instance)));
     if (untried.length === 0) {
       wish.failed.clear();
-      untried = candidates.slice();
+      untried = candidates;
     }
     const instance = untried[this.#resolver.runtime.random.below(Math.max(1, untried.length))];
     return instance === undefined ? undefined : { instance, alternatives: untried.length > 1 };

@@ -47,7 +47,7 @@ export class ModelChoice {
   #timer: Timer | undefined;
   #following = false;
 
-  /** `changed`: another step is in force, or another model is shown; never called inside `apply`. */
+  /** `changed`: with the time, something else may be in force or shown: evaluate. Never called inside `apply`. */
   constructor(clock: Clock, sides: Readonly<Record<Model, ModelSide>>, changed: () => void) {
     this.#clock = clock;
     this.#sides = sides;
@@ -137,9 +137,8 @@ export class ModelChoice {
     this.#timer?.cancel();
     if (this.#lookAt === Infinity) return;
     this.#timer = this.#clock.setTimeout(
-      () => {
-        if (this.evaluate()) this.#changed();
-      },
+      // Not evaluated here: one of the models may be in the middle of a list. The owner does it as soon as both are whole.
+      () => this.#changed(),
       Math.max(0, this.#lookAt - this.#clock.now()),
     );
   }

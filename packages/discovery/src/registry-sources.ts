@@ -1,4 +1,4 @@
-import type { Runtime } from "@dubhe/concurrency";
+import type { Runtime, TurnBudget } from "@dubhe/concurrency";
 import { type AcquireApp, AppSource } from "./app-source.js";
 import type { DiscoveryHub } from "./discovery-events.js";
 import { type AcquireInterface, InterfaceSource } from "./interface-source.js";
@@ -113,7 +113,19 @@ export class RegistrySources {
     this.#followMapping();
   }
 
-  /** Brings what is shown up to date; before `knowledge` is asked. */
+  /** As that of its sources. */
+  get backlog(): number {
+    let sum = 0;
+    for (const { backlog } of this.#byApplication.values()) sum += backlog;
+    return sum + (this.#byInterface?.backlog ?? 0);
+  }
+
+  catchUp(budget?: TurnBudget): boolean {
+    for (const source of this.#byApplication.values()) if (!source.catchUp(budget)) return false;
+    return this.#byInterface?.catchUp(budget) ?? true;
+  }
+
+  /** Brings what is shown up to date; before `knowledge` is asked, and only when there is no backlog. */
   evaluate(): void {
     if (this.#choice?.evaluate() !== true && this.#choice?.step === this.#wasStep) return;
     this.#wasStep = this.#choice?.step;

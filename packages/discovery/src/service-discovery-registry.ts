@@ -18,6 +18,7 @@ import type { ServiceRef } from "./name-state.js";
 import type { Registry } from "./registry.js";
 import { type RegistryUse, type UsedRegistry, usedRegistries } from "./registry-use.js";
 import type { ServiceViewLease } from "./service-view.js";
+import { SlicedWork } from "./sliced-work.js";
 import { type LeaseOptions, ViewCache } from "./view-cache.js";
 import { WatchPool } from "./watch-pool.js";
 
@@ -58,6 +59,7 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
   readonly #registries: readonly UsedRegistry[];
   readonly #settings: DiscoverySettings;
   readonly #hub: DiscoveryHub;
+  readonly #work: SlicedWork;
   readonly #watches: WatchPool;
   readonly #rules: MigrationRules;
   readonly #views: ViewCache;
@@ -73,6 +75,7 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
     this.owner = init.sharedOwner ?? hex(runtime.random.bytes(8));
     this.#shared = init.sharedOwner !== undefined;
     this.#hub = new DiscoveryHub(runtime);
+    this.#work = new SlicedWork(runtime);
     const resolver = new MetadataResolver(runtime, this.#settings, this.#hub, init.fetchMetadata);
     const context: DiscoveryContext = { runtime, settings: this.#settings, hub: this.#hub, resolver };
     this.#watches = new WatchPool(
@@ -212,6 +215,7 @@ export class ServiceDiscoveryRegistry implements AsyncDisposable {
       hub: this.#hub,
       registries: this.#registries.filter(({ subscribe }) => subscribe),
       rules: this.#rules,
+      work: this.#work,
       ref: parseViewKey(key),
       acquireApp: (registry, application, signal) => this.#watches.acquireApp(registry, application, signal),
       acquireMapping: (registry, serviceInterface, signal) =>

@@ -1,3 +1,4 @@
+import type { TurnBudget } from "@dubhe/concurrency";
 import type { Knowledge } from "./name-merge.js";
 import type { Excluded } from "./name-state.js";
 
@@ -7,6 +8,10 @@ export interface ViewSource {
   knowledge(): Knowledge | undefined;
   /** `yes`: it has an answer of its watch of now. `failed`: only errors, and for so long that they are the answer. */
   readonly answered: "yes" | "no" | "failed";
+  /** How many of its endpoints are not up to date. Until there are none, nothing of it may be shown. */
+  readonly backlog: number;
+  /** Brings them up to date, as far as `budget` allows; without one, all. True when none is left. */
+  catchUp(budget?: TurnBudget): boolean;
   excluded(): readonly Excluded[];
   /** Starts, or starts again, to use the shared watch. Idempotent. */
   attach(): void;

@@ -94,6 +94,12 @@ export const FIXTURES = [
       "dubbo-go on ZooKeeper lists an application's instances and then reads each; when one vanishes in between it believes that there is none, until the next event.",
     seen: '`QueryForInstances` of 3.3.0 and of 3.3.2: "could not query the instances for service", and up to three calls with "No provider available" where the predecessor was stopped as soon as the successor had answered.',
   },
+  {
+    what: "dubbo-java's JVM is told that it has 16 processors",
+    reason:
+      "3.2.19 waits in a network thread, for three seconds, when it connects again to a server that said GOAWAY; connections that share the thread stand still meanwhile, and with two processors there are three threads.",
+    seen: "NettyConnectionHandler.reconnect → NettyConnectionClient.doConnect → DefaultPromise.awaitUninterruptibly in the stack of NettyClientWorker-2-2, and eight calls to another server that timed out.",
+  },
 ];
 
 /** `when`: consumers that call one revision of an application at a time. */

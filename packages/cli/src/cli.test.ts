@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { commands } from "./options.js";
-import { dubhe, filledRegistry, memoryUrl } from "./test-support/bench.js";
+import { closedPort, dubhe, filledRegistry, memoryUrl } from "./test-support/bench.js";
 
 for (const [args, says] of [
   [[], "a command is missing: doctor, explain, ls, watch\ndubhe --help says"],
@@ -74,10 +74,12 @@ cart         1          1          ${other}`,
 
 const main = fileURLToPath(new URL("../bin/dubhe.js", import.meta.url));
 
-test("as a process: watch goes on until Ctrl-C, which is its proper end; explain is cut short by it", async () => {
-  for (const [command, code] of [
-    ["watch", 0],
-    ["explain", 130],
+test("as a process: watch goes on until Ctrl-C, which is its proper end; explain is cut short by it, and both by SIGTERM", async () => {
+  for (const [command, signal, code] of [
+    ["watch", "SIGINT", 0],
+    ["watch", "SIGTERM", 143],
+    ["explain", "SIGINT", 130],
+    ["explain", "SIGTERM", 143],
   ] as const) {
     // A registry that accepts connections and says nothing: once there is one, the command waits.
     const silent = createServer((socket) => socket.on("error", () => {}));
@@ -88,8 +90,8 @@ test("as a process: watch goes on until Ctrl-C, which is its proper end; explain
     const child = spawn(process.execPath, [main, command, ...what, "-r", registry, "--timeout", "60s"]);
     const end = once(child, "exit");
     await once(silent, "connection");
-    child.kill("SIGINT");
-    assert.deepEqual(await end, [code, null]);
+    child.kill(signal);
+    assert.deepEqual(await end, [code, null], `${command} ${signal}`);
     silent.close();
   }
 });
@@ -117,6 +119,38 @@ test("as a process: a reader that has gone changes no exit code, whichever strea
     child.stdout.destroy();
     child.stderr.destroy();
     assert.deepEqual(await end, [code, null], args.join(" "));
+  }
+});
+
+test("as a process: a reader that goes ends a command that still has something to say, without a word", async () => {
+  const url = `embedded://127.0.0.1:${await closedPort()}`;
+  for (const [args, code] of [
+    [["watch", "--json"], 0],
+    [["doctor", "a.B"], 141],
+  ] as const) {
+    const child = spawn(process.execPath, [main, ...args, "-r", url], { stdio: ["ignore", "pipe", "pipe"] });
+    const end = once(child, "close");
+    child.stdout.destroy();
+    let err = "";
+    child.stderr.on("data", (data) => {
+      err += String(data);
+    });
+    assert.deepEqual([await end, err], [[code, null], ""], args.join(" "));
+  }
+});
+
+test("as a process: a result that cannot be written", async () => {
+  for (const args of [["--help"], ["doctor", "-r", "memory:unwritable"]]) {
+    // Open for reading alone.
+    const out = await open(main);
+    const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", out.fd, "pipe"] });
+    let err = "";
+    child.stderr?.on("data", (data) => {
+      err += String(data);
+    });
+    assert.deepEqual(await once(child, "close"), [1, null]);
+    assert.match(err, /^✗ the result cannot be written: EBADF[^\n]*\n$/);
+    await out.close();
   }
 });
 

@@ -3,7 +3,7 @@ import { runDoctor } from "./doctor.js";
 import { runExplain } from "./explain/run-explain.js";
 import { runList } from "./list.js";
 import { type CommandLine, commands, parseCommandLine } from "./options.js";
-import { marked, printable, type Terminal } from "./terminal.js";
+import { cutShortCode, marked, printable, type Terminal } from "./terminal.js";
 import { commandHelp, mainHelp, UsageError } from "./usage.js";
 import { runWatch } from "./watch.js";
 
@@ -14,18 +14,15 @@ const runners: Readonly<Record<string, (line: CommandLine, terminal: Terminal) =
   watch: runWatch,
 };
 
-/** As a shell counts them. */
-const interruptedCode = 130;
-
 /**
- * Runs `dubhe` with these arguments and resolves with the exit code: 0 fine, 1 not, 2 the command line cannot be, 130
- * interrupted. Never rejects; writes to `terminal` alone.
+ * Runs `dubhe` with these arguments and resolves with the exit code: 0 fine, 1 not, 2 the command line cannot be, or that of what cut it
+ * short (`CutShort`). Never rejects; writes to `terminal` alone.
  */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
   try {
     return await dispatch(args, terminal);
   } catch (error) {
-    if (terminal.signal.aborted) return interruptedCode;
+    if (terminal.signal.aborted) return cutShortCode(terminal.signal);
     if (error instanceof UsageError) {
       terminal.err(marked(terminal, "wrong", error.message));
       terminal.err(`dubhe ${error.command === undefined ? "" : `${error.command} `}--help says what there is.`);

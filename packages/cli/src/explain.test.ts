@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { createServer, type Server, type Socket } from "node:net";
-import { type TestContext, test } from "node:test";
+import type { Socket } from "node:net";
+import { test } from "node:test";
 import { createRuntime } from "@dubhe/concurrency";
 import { createInstance, createMetadataInfo, MetadataKey } from "@dubhe/discovery";
 import { EchoService, echoHandlers, leakCheck, TestAuthority } from "@dubhe/testing";
@@ -9,35 +9,10 @@ import { type ConfiguredRegistry, configureRegistries } from "dubhe/tools";
 import { ApplicationSearch } from "./explain/application-search.js";
 import { type Explanation, Findings } from "./explain/explanation.js";
 import type { Session } from "./session.js";
-import { dubhe, type FakeProvider, filledRegistry, memoryUrl } from "./test-support/bench.js";
+import { closedPort, dubhe, type FakeProvider, filledRegistry, listener, memoryUrl } from "./test-support/bench.js";
 
 const name = "greet.GreetService";
 const tri = { name, protocol: "tri" };
-
-/** A port of this machine on which nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** Something that is no HTTP/2 server. */
-async function listener(t: TestContext, onSocket: (socket: Socket) => void): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server: Server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    onSocket(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return (server.address() as { port: number }).port;
-}
 
 /** The last lines: what the command concludes. */
 function verdict(out: string): string {
@@ -352,7 +327,7 @@ test("a registry that cannot be reached is the first thing wrong; a password is 
   const said = await conclusion("nacos://user:s3cret@127.0.0.1:1?grpc-port=1");
   assert.match(
     said,
-    /First wrong: registry\n +nacos:\/\/127\.0\.0\.1:1\/public\/DEFAULT_GROUP cannot be used: .*ECONNREFUSED/,
+    /First wrong: registry\n +nacos:\/\/127\.0\.0\.1:1\/public\/DEFAULT_GROUP cannot be used: port 1 of 127\.0\.0\.1 refuses connections: nobody listens there \(of Nacos it is the gRPC port, by default the URL's \+ 1000\)\. Start the registry, or correct its URL$/,
   );
   assert.doesNotMatch(said, /s3cret/);
 });
@@ -370,7 +345,7 @@ test("the embedded registry where nobody serves it: it is not started", async ()
   assert.equal(
     await conclusion(`embedded://127.0.0.1:${port}`),
     `✗ greet.GreetService over tri cannot be called. First wrong: registry
-    embedded://127.0.0.1:${port}/public/DEFAULT_GROUP cannot be used: nobody serves it: 127.0.0.1:${port} is not open, so no Dubhe process of this machine runs with it. Start one, or name another registry`,
+    embedded://127.0.0.1:${port}/public/DEFAULT_GROUP cannot be used: nobody serves the embedded registry: 127.0.0.1:${port} is not open, so no Dubhe process of this machine runs with it. Start one, or name another registry: --registry URL`,
   );
 });
 
@@ -384,17 +359,23 @@ test("several registries: one endpoint for what both have; what cannot be reache
     out,
     new RegExp(`Endpoints\n  ✓ 127.0.0.1:${port} \\(shop; ${one} and ${other}; weight 100\\)\nConnect`),
   );
-  const { out: half } = await dubhe([
-    "explain",
-    name,
-    "-r",
-    memoryUrl(),
-    "-r",
-    "nacos://127.0.0.1:1?grpc-port=1",
-    "--timeout",
-    "400ms",
+});
+
+test("the verdict has a line for each registry, as JSON one text", async () => {
+  const [one, other, down] = [memoryUrl(), memoryUrl(), "nacos://127.0.0.1:1?grpc-port=1"];
+  const args = ["explain", name, "-r", one, "-r", other, "-r", down, "--timeout", "400ms"];
+  const { out } = await dubhe(args);
+  const texts = [
+    `no mapping: no application says in ${one} that it provides greet.GreetService; nothing is mapped there at all`,
+    `no mapping: no application says in ${other} that it provides greet.GreetService; nothing is mapped there at all`,
+    "nacos://127.0.0.1:1/public/DEFAULT_GROUP cannot be used: port 1 of 127.0.0.1 refuses connections: nobody listens there (of Nacos it is the gRPC port, by default the URL's + 1000). Start the registry, or correct its URL",
+  ];
+  assert.deepEqual(verdict(out).split("\n"), [
+    "✗ greet.GreetService over tri cannot be called. First wrong: mapping",
+    ...texts.map((text) => `    ${text}`),
   ]);
-  assert.match(verdict(half), /First wrong: mapping\n.*nothing is mapped there at all; nacos:.* cannot be used/);
+  const { problem } = JSON.parse((await dubhe([...args, "--json"])).out) as Explanation;
+  assert.deepEqual(problem, { step: "mapping", text: texts.join("; "), texts });
 });
 
 test("both models: the endpoints are those that a consumer calls, by the migration rule of its application", async () => {
@@ -500,7 +481,7 @@ test("as JSON: one document with every step", async () => {
       },
     ],
     callable: false,
-    problem: { step: "connect", text },
+    problem: { step: "connect", text, texts: [text] },
   });
 });
 
@@ -541,10 +522,8 @@ test("metadata: of another revision than the instance's, as after a restart that
   const findings = new Findings();
   const probe = () => Promise.reject(new Error("nothing to probe"));
   assert.deepEqual(await new ApplicationSearch(session, registry, ref, findings, probe).run(), []);
-  assert.deepEqual(findings.problem(), {
-    step: "metadata",
-    text: "metadata of revision old of shop is unreadable: h:1 has revision new instead",
-  });
+  const text = "metadata of revision old of shop is unreadable: h:1 has revision new instead";
+  assert.deepEqual(findings.problem(), { step: "metadata", text, texts: [text] });
 });
 
 test("what a registry holds cannot drive the terminal", async () => {
@@ -574,6 +553,19 @@ test("not as JSON either, which says the same all the same", async () => {
     instances: { revision: string }[];
   };
   assert.equal(listed.instances[0]?.revision, hostile);
+});
+
+test("nor reorder its lines", async () => {
+  const url = memoryUrl();
+  const revision = "\u202eevil\u2066x\u200f\u061c";
+  await using _registry = await filledRegistry(url, {
+    services: [tri],
+    metadata: { [MetadataKey.revision]: revision },
+  });
+  assert.match((await dubhe(["ls", "instances", "-r", url])).out, / {2}\\u202eevil\\u2066x\\u200f\\u061c$/);
+  const { out } = await dubhe(["ls", "instances", "-r", url, "--json"]);
+  assert.ok(out.includes("\\u202eevil\\u2066x"));
+  assert.equal((JSON.parse(out) as { instances: { revision: string }[] }).instances[0]?.revision, revision);
 });
 
 test("Ctrl-C ends it in order, with 130", async (t) => {

@@ -6,7 +6,7 @@ export interface ErrorEvent {
 }
 
 /** An error is believed after so long, or half the timeout: another server of the cluster, or a second attempt, may do better. */
-const secondChanceMs = 1_500;
+export const secondChanceMs = 1_500;
 
 /** How long, for people. */
 export function formatMs(ms: number): string {

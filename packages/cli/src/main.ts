@@ -4,7 +4,9 @@ import { processTerminal } from "./terminal.js";
 
 const { terminal, dispose } = processTerminal();
 try {
-  process.exitCode = await runCli(process.argv.slice(2), terminal);
+  const code = await runCli(process.argv.slice(2), terminal);
+  // A result that could not be written has set it.
+  process.exitCode ??= code;
 } finally {
   dispose();
 }

@@ -17,14 +17,17 @@ import {
   MetadataClient,
   providerTarget,
 } from "dubhe/tools";
-import { type ErrorEvent, firstEvent, formatMs } from "./first-event.js";
+import { type ErrorEvent, firstEvent, formatMs, secondChanceMs } from "./first-event.js";
 import type { CommonOptions } from "./options.js";
+import { type RegistryRefused, refusalOf } from "./registry-refusal.js";
 import { printable, type Terminal } from "./terminal.js";
 import { UsageError } from "./usage.js";
 
 /** As which the command appears to registries and providers. */
 const application = "dubhe-cli";
 const closeMs = 2_000;
+/** A registry that refuses is looked at once more before that is believed: it may just be starting, or being taken over. */
+const refusedAgainMs = 300;
 
 export type InstancesList = Exclude<InstancesEvent, ErrorEvent>;
 export type ProvidersList = Exclude<ProvidersEvent, ErrorEvent>;
@@ -112,28 +115,42 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** Runs `fn` with a signal that fires after the timeout, or with the command's. */
-  async within<T>(fn: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /** Runs `fn` with a signal that fires after the timeout, or with `signal`, the command's by default. */
+  async within<T>(fn: (signal: AbortSignal) => Promise<T>, signal: AbortSignal = this.signal): Promise<T> {
     const controller = new AbortController();
-    const stop = (): void => controller.abort(this.signal.reason);
+    const stop = (): void => controller.abort(signal.reason);
     const late = new Error(`no answer within ${formatMs(this.timeoutMs)}`);
     const timer = this.runtime.clock.setTimeout(() => controller.abort(late), this.timeoutMs, { ref: true });
-    this.signal.addEventListener("abort", stop, { once: true });
+    signal.addEventListener("abort", stop, { once: true });
     try {
-      this.signal.throwIfAborted();
+      signal.throwIfAborted();
       return await fn(controller.signal);
     } finally {
       timer.cancel();
-      this.signal.removeEventListener("abort", stop);
+      signal.removeEventListener("abort", stop);
     }
   }
 
-  /** At most half the timeout; cut short by the command's signal. */
-  async pause(ms: number): Promise<void> {
+  /** Why a registry that is down cannot be connected to; undefined when that is not why. Rejects only when `signal` fires. */
+  async refusal(registry: ConfiguredRegistry, signal: AbortSignal = this.signal): Promise<RegistryRefused | undefined> {
+    const { clock } = this.runtime;
+    if ((await refusalOf(clock, registry, signal)) === undefined) return undefined;
+    await this.pause(refusedAgainMs, signal);
+    return await refusalOf(clock, registry, signal);
+  }
+
+  /** Whoever has just heard an error knows then whether its registry is down: health comes through two cells, a turn each. */
+  async healthTold(): Promise<void> {
+    for (let turn = 0; turn < 2; turn++)
+      await new Promise<void>((resolve) => void this.runtime.clock.nextTurn(resolve));
+  }
+
+  /** At most half the timeout; cut short by the signal. */
+  async pause(ms: number, signal: AbortSignal = this.signal): Promise<void> {
     const over = new WatchedCell(this.runtime, false);
     const timer = this.runtime.clock.setTimeout(() => over.set(true), Math.min(ms, this.timeoutMs / 2), { ref: true });
     try {
-      await over.until((value) => value, this.signal);
+      await over.until((value) => value, signal);
     } finally {
       timer.cancel();
     }
@@ -156,13 +173,77 @@ export class Session implements AsyncDisposable {
   }
 
   /** A registry that is down waits for a session; why there is none says more than that no answer came. */
-  async #listed<T>({ use }: ConfiguredRegistry, read: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #listed<T>(registry: ConfiguredRegistry, read: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return await this.#unlessRefused(registry, async (signal) => {
+      try {
+        return await this.within(async (own) => {
+          try {
+            return await read(own);
+          } catch (error) {
+            own.throwIfAborted();
+            // The first of its servers may be the one that is down.
+            if (!(await this.#upSoon(registry, own))) throw error;
+            return await read(own);
+          }
+        }, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const { state, error: why } = registry.use.registry.health.value;
+        throw state === "down" && why !== undefined ? why : error;
+      }
+    });
+  }
+
+  /** Whether a registry that is down comes up as long as an error is not believed; false at once of one that is not down. */
+  async #upSoon({ use }: ConfiguredRegistry, signal: AbortSignal): Promise<boolean> {
+    const { health } = use.registry;
+    const { clock } = this.runtime;
+    await this.healthTold();
+    if (health.value.state !== "down") return false;
+    const patience = new AbortController();
+    const stop = (): void => patience.abort();
+    const timer = clock.setTimeout(stop, Math.min(secondChanceMs, this.timeoutMs / 2), { ref: true });
+    signal.addEventListener("abort", stop, { once: true });
     try {
-      return await this.within(read);
+      if (signal.aborted) return false;
+      await health.until(({ state }) => state === "up", patience.signal);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      timer.cancel();
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Ends a read, with a RegistryRefused, once the registry is down because none of its servers can be connected to. */
+  async #unlessRefused<T>(registry: ConfiguredRegistry, read: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    const stop = (): void => controller.abort(this.signal.reason);
+    const look = async (): Promise<void> => {
+      const { signal } = controller;
+      try {
+        await registry.use.registry.health.until(({ state }) => state === "down", signal);
+        const refused = await this.refusal(registry, signal);
+        if (refused !== undefined) controller.abort(refused);
+      } catch {
+        // The read is over, or the registry is closed.
+      }
+    };
+    this.signal.throwIfAborted();
+    this.signal.addEventListener("abort", stop, { once: true });
+    const looking = look();
+    try {
+      return await read(controller.signal);
     } catch (error) {
-      this.signal.throwIfAborted();
-      const { state, error: why } = use.registry.health.value;
-      throw state === "down" && why !== undefined ? why : error;
+      // A short timeout may be over before it is sure.
+      if (registry.use.registry.health.value.state === "down") await looking;
+      controller.signal.throwIfAborted();
+      throw error;
+    } finally {
+      this.signal.removeEventListener("abort", stop);
+      controller.abort();
+      await looking;
     }
   }
 
@@ -172,7 +253,9 @@ export class Session implements AsyncDisposable {
     accept?: (event: Exclude<E, ErrorEvent>) => boolean,
   ): Promise<Exclude<E, ErrorEvent>> {
     const own = (sink: (event: E) => void): AsyncDisposable => arm(registry.use.registry, sink);
-    return await firstEvent<E>(this.runtime.clock, this.timeoutMs, this.signal, own, accept);
+    return await this.#unlessRefused(registry, (signal) =>
+      firstEvent<E>(this.runtime.clock, this.timeoutMs, signal, own, accept),
+    );
   }
 }
 

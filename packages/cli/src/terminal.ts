@@ -8,8 +8,31 @@ export interface Terminal {
   err(text: string): void;
   readonly colours: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by Ctrl-C; the command then ends in order. */
+  /** Aborted, with a `CutShort`, by Ctrl-C and the like; the command then ends in order. */
   readonly signal: AbortSignal;
+}
+
+/** Why a command ends before its end, and the exit code that says so: 128 and the number of the signal, as a shell counts. */
+const cutShortCodes = { SIGINT: 130, EPIPE: 141, SIGTERM: 143 } as const;
+export type CutShortBy = keyof typeof cutShortCodes;
+
+export class CutShort extends Error {
+  override readonly name = "AbortError";
+  readonly by: CutShortBy;
+
+  constructor(by: CutShortBy) {
+    super(by === "EPIPE" ? "nobody reads the result any more" : "interrupted");
+    this.by = by;
+  }
+}
+
+/** What cut a command short whose signal has fired. */
+export function cutShortBy({ reason }: AbortSignal): CutShortBy {
+  return reason instanceof CutShort ? reason.by : "SIGINT";
+}
+
+export function cutShortCode(signal: AbortSignal): number {
+  return cutShortCodes[cutShortBy(signal)];
 }
 
 export type Mark = "ok" | "wrong" | "note" | "plain";
@@ -30,15 +53,29 @@ function coloured(terminal: Pick<Terminal, "colours">, code: string, text: strin
   return terminal.colours && text.trim() !== "" ? `\u001b[${code}m${text}\u001b[0m` : text;
 }
 
+/**
+ * Controls (Cc) drive a terminal; format characters (Cf) reorder a line, as those of the bidirectional algorithm do (UAX #9 §2), or cannot
+ * be seen; U+2028 and U+2029 (Zl, Zp) break it; half a surrogate pair (Cs) is no character.
+ */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
 /** What comes from a registry must not drive the terminal. */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return text.replace(unprintable, (char) => {
+    const code = (char.codePointAt(0) ?? 0).toString(16);
+    if (code.length > 4) return `\\u{${code}}`;
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+  });
 }
 
-/** JSON that a terminal may show: `JSON.stringify` leaves DEL and the controls of C1 as they are, of which U+009B begins escape sequences. */
+/** JSON that a terminal may show: `JSON.stringify` escapes the controls below U+0020 alone. */
 export function jsonText(value: unknown, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replace(/[\u007f-\u009f]/g, (char) => {
-    return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value, undefined, indent).replace(unprintable, (char) => {
+    // The line breaks of `indent`: those of the value are escaped already.
+    if (char === "\n") return char;
+    return Array.from({ length: char.length }, (_, at) => {
+      return `\\u${char.charCodeAt(at).toString(16).padStart(4, "0")}`;
+    }).join("");
   });
 }
 
@@ -59,27 +96,32 @@ const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * That of this process. Colours only on a terminal, and not with NO_COLOR (no-color.org). A reader that has gone (`| head`) ends the
- * command. A second Ctrl-C ends the process at once.
+ * command, as does a disk that is full, which sets the exit code itself. A second signal ends the process at once.
  */
 export function processTerminal(): { readonly terminal: Terminal; dispose(): void } {
   const { stdout, stderr, env } = process;
   const controller = new AbortController();
-  const stop = (): void => {
-    if (controller.signal.aborted) process.exit(130);
-    controller.abort(new DOMException("interrupted", "AbortError"));
+  const cut = (by: CutShortBy): void => controller.abort(new CutShort(by));
+  const stop = (by: CutShortBy) => (): void => {
+    if (controller.signal.aborted) process.exit(cutShortCodes[by]);
+    cut(by);
   };
+  const [onInterrupt, onTerminate] = [stop("SIGINT"), stop("SIGTERM")];
+  let unwritten = false;
   const onError = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== "EPIPE") throw error;
-    controller.abort(error);
+    if (error.code !== "EPIPE" && !unwritten) {
+      unwritten = true;
+      process.exitCode = 1;
+      stderr.write(`✗ the result cannot be written: ${printable(error.message)}\n`);
+    }
+    cut("EPIPE");
   };
   // Who does not read what goes wrong may still read the result.
-  const onHintsUnread = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== "EPIPE") throw error;
-  };
+  const onHintsUnread = (): void => {};
   // Registries alone do not keep a process alive, and a command may wait for them.
   const alive = systemClock.setTimeout(() => {}, longestTimerMs, { ref: true });
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  process.on("SIGINT", onInterrupt);
+  process.on("SIGTERM", onTerminate);
   stdout.on("error", onError);
   stderr.on("error", onHintsUnread);
   return {
@@ -92,8 +134,8 @@ export function processTerminal(): { readonly terminal: Terminal; dispose(): voi
     },
     dispose: () => {
       alive.cancel();
-      process.off("SIGINT", stop);
-      process.off("SIGTERM", stop);
+      process.off("SIGINT", onInterrupt);
+      process.off("SIGTERM", onTerminate);
     },
   };
 }

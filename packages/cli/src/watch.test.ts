@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createInstance, MetadataKey, type Registration, type Registry } from "@dubhe/discovery";
-import { leakCheck } from "@dubhe/testing";
-import { dubhe, filledRegistry, memoryUrl } from "./test-support/bench.js";
+import { EchoService, echoHandlers, leakCheck } from "@dubhe/testing";
+import { createApp } from "dubhe";
+import { closedPort, dubhe, filledRegistry, memoryUrl } from "./test-support/bench.js";
 
 /** Runs `dubhe watch`; `expect` waits for the next line. */
 function watching(...args: readonly string[]) {
   const controller = new AbortController();
   const lines: string[] = [];
+  const errLines: string[] = [];
   let wake = (): void => {};
   const run = dubhe(["watch", ...args], {
     signal: controller.signal,
@@ -15,22 +17,28 @@ function watching(...args: readonly string[]) {
       lines.push(line);
       wake();
     },
+    onErrLine: (line) => {
+      errLines.push(line);
+      wake();
+    },
   });
-  const expect = async (line: string): Promise<void> => {
-    while (lines.length === 0)
+  const next = async (from: string[], line: string): Promise<void> => {
+    while (from.length === 0)
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
-    const next = lines.shift();
-    if (next !== line) controller.abort();
-    assert.equal(next, line);
+    const found = from.shift();
+    if (found !== line) controller.abort();
+    assert.equal(found, line);
   };
+  const expect = (line: string): Promise<void> => next(lines, line);
+  const expectErr = (line: string): Promise<void> => next(errLines, line);
   const stop = async (): Promise<void> => {
     controller.abort();
-    const { code, err } = await run;
-    assert.deepEqual([code, err, lines], [0, "", []]);
+    const { code } = await run;
+    assert.deepEqual([code, errLines, lines], [0, [], []]);
   };
-  return { expect, stop };
+  return { expect, expectErr, stop };
 }
 
 function put(registry: Registry, port: number, weight = 100): Registration {
@@ -69,12 +77,29 @@ test("of several registries one that is down is said so, and hides nothing of th
   await using filled = await filledRegistry(url);
   await put(filled.registry, 1).state.until((state) => state === "confirmed");
   const down = "etcd://127.0.0.1:1";
-  const { expect, stop } = watching("instances", "-r", down, "-r", url, "--timeout", "1500ms", "--json");
+  const { expect, stop } = watching("instances", "-r", down, "-r", url, "--timeout", "60s", "--json");
   const instance = { application: "shop", address: "127.0.0.1:1", weight: 100, healthy: true, enabled: true };
   await expect(JSON.stringify({ event: "added", ...instance, revision: "r1", registry: url }));
-  const error = "connect ECONNREFUSED 127.0.0.1:1";
+  const error = "port 1 of 127.0.0.1 refuses connections: nobody listens there. Start the registry, or correct its URL";
   await expect(JSON.stringify({ event: "error", error, registry: `${down}/dubbo` }));
   await stop();
+});
+
+test("nobody is there: it says so once, whatever is watched, goes on trying, and says when there is somebody", async () => {
+  const port = await closedPort();
+  const [url, id] = [`embedded://127.0.0.1:${port}`, `embedded://127.0.0.1:${port}/public/DEFAULT_GROUP`];
+  const nobody = `! ${id}: nobody serves the embedded registry: 127.0.0.1:${port} is not open, so no Dubhe process of this machine runs with it. Start one, or name another registry: --registry URL (still trying)`;
+  const other = memoryUrl();
+  const all = watching("applications", "-r", url, "-r", other, "--timeout", "60s");
+  const named = watching("applications", "shop", "cart", "-r", url, "--timeout", "60s");
+  for (const { expectErr } of [all, named]) await expectErr(nobody);
+  await using app = createApp({ name: "shop", registry: url });
+  await app.createServer({ listen: "127.0.0.1:0" }).add(EchoService, echoHandlers()).start();
+  for (const { expectErr } of [all, named]) await expectErr(`✓ ${id} answers again`);
+  await all.expect(`+ shop: 1 instance  (${id})`);
+  await named.expect("+ shop: 1 instance");
+  await Promise.all([all.stop(), named.stop()]);
+  await app.close({ graceMs: 0 });
 });
 
 test("applications and services that appear later are found, as lines of JSON", async (t) => {

@@ -1,12 +1,13 @@
 import { onAbort, type Timer } from "@dubhe/concurrency";
-import type { InstancesEvent, MappingEvent } from "@dubhe/discovery";
+import type { InstancesEvent, MappingEvent, RegistryHealth } from "@dubhe/discovery";
 import type { ConfiguredRegistry } from "dubhe/tools";
 import { describeInstance } from "./catalog.js";
 import { exclusionOf } from "./explain/candidates.js";
 import { type Kind, kindArgument } from "./kind-argument.js";
 import type { CommandLine } from "./options.js";
+import { RegistryRefused } from "./registry-refusal.js";
 import { Session } from "./session.js";
-import { jsonText, marked, printable, type Terminal } from "./terminal.js";
+import { cutShortBy, cutShortCode, jsonText, marked, printable, type Terminal } from "./terminal.js";
 import { UsageError } from "./usage.js";
 
 /** Registries push what belongs to a name, but not new names: these are looked for so often. */
@@ -15,7 +16,7 @@ const namesEveryMs = 2_000;
 type Sign = "+" | "~" | "-" | "!";
 const events: Readonly<Record<Sign, string>> = { "+": "added", "~": "changed", "-": "removed", "!": "error" };
 
-/** Follows until the command is interrupted, which is its proper end: exit code 0. */
+/** Follows until Ctrl-C, or until nobody reads any more, which are its proper ends: exit code 0. */
 export async function runWatch(line: CommandLine, terminal: Terminal): Promise<number> {
   const { kind, names } = kindArgument(line.positionals, "watch");
   await using session = new Session(line.common, terminal, "watch");
@@ -28,13 +29,17 @@ export async function runWatch(line: CommandLine, terminal: Terminal): Promise<n
       if (terminal.signal.aborted) resolve();
       else onAbort(terminal.signal, resolve);
     });
-    return 0;
+    return endOf(terminal);
   } catch (error) {
-    if (terminal.signal.aborted) return 0;
+    if (terminal.signal.aborted) return endOf(terminal);
     throw error;
   } finally {
     await Promise.all(followers.map((follower) => follower[Symbol.asyncDispose]()));
   }
+}
+
+function endOf({ signal }: Terminal): number {
+  return cutShortBy(signal) === "SIGTERM" ? cutShortCode(signal) : 0;
 }
 
 class ChangeWriter {
@@ -57,6 +62,21 @@ class ChangeWriter {
     if (sign === "!") this.#terminal.err(marked(this.#terminal, "note", `${text}${where}`));
     else this.#terminal.out(printable(`${sign} ${text}${where}`));
   }
+
+  /** About a registry itself, which is followed on. */
+  trouble(registry: string, error: string): void {
+    if (this.#json) this.#terminal.out(jsonText({ event: events["!"], error, registry }));
+    // Some errors begin with the registry of their own accord.
+    else {
+      const text = error.startsWith(registry) ? error : `${registry}: ${error}`;
+      this.#terminal.err(marked(this.#terminal, "note", `${text} (still trying)`));
+    }
+  }
+
+  /** After trouble. Of JSON the next change says so. */
+  answersAgain(registry: string): void {
+    if (!this.#json) this.#terminal.err(marked(this.#terminal, "ok", `${registry} answers again`));
+  }
 }
 
 /** What one name had when it was last told. */
@@ -74,15 +94,27 @@ class Follower implements AsyncDisposable {
   readonly #kind: Kind;
   readonly #writer: ChangeWriter;
   readonly #watches = new Map<string, Known>();
+  readonly #health: Disposable;
+  /** What is wrong with the registry, each said once until it answers again. */
+  readonly #told = new Set<string>();
+  readonly #closing = new AbortController();
   #timer: Timer | undefined;
-  #lookingFailed: string | undefined;
-  #closed = false;
+  #lookingWhyDown = false;
 
   constructor(session: Session, registry: ConfiguredRegistry, kind: Kind, writer: ChangeWriter) {
     this.#session = session;
     this.#registry = registry;
     this.#kind = kind;
     this.#writer = writer;
+    this.#health = registry.use.registry.health.subscribe((health) => this.#healthChanged(health));
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  get #down(): boolean {
+    return this.#registry.use.registry.health.value.state === "down";
   }
 
   /** Rejects when the registry cannot list its names and none are given. One that does not answer yet is asked again. */
@@ -95,7 +127,8 @@ class Follower implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
+    this.#health[Symbol.dispose]();
     this.#timer?.cancel();
     await Promise.all([...this.#watches.values()].map(({ handle }) => handle[Symbol.asyncDispose]()));
   }
@@ -112,19 +145,56 @@ class Follower implements AsyncDisposable {
       if (this.#closed) return;
       if (found === undefined)
         throw new UsageError(`${this.#registry.use.registry.id} cannot list its ${this.#kind}; name them`, "watch");
-      this.#lookingFailed = undefined;
+      this.#answers();
       for (const name of found) this.#follow(name);
     } catch (error) {
       if (this.#closed || this.#session.signal.aborted) return;
       if (error instanceof UsageError) throw error;
-      const { message } = error as Error;
-      const { id } = this.#registry.use.registry;
-      if (this.#lookingFailed !== message) this.#tell("!", `${id}: ${message}`, { error: message });
-      this.#lookingFailed = message;
+      // One that is down says so by its health.
+      if (error instanceof RegistryRefused || !this.#down) this.#trouble((error as Error).message);
     }
-    // What it can list it does not unlearn: from now on it only fails to answer.
-    const again = (): void => void this.#lookNow().catch(() => {});
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    const again = (): void => {
+      if (this.#down) return this.#lookLater();
+      // Nobody waits any more for one that has come up, and turns out to list nothing.
+      this.#lookNow().catch((error: unknown) => this.#trouble((error as Error).message));
+    };
     this.#timer = this.#session.runtime.clock.setTimeout(again, namesEveryMs, { ref: true });
+  }
+
+  #healthChanged({ state }: RegistryHealth): void {
+    if (state === "up") this.#answers();
+    else if (state === "down") void this.#tellWhyDown();
+  }
+
+  /** Never rejects. */
+  async #tellWhyDown(): Promise<void> {
+    if (this.#closed || this.#lookingWhyDown) return;
+    this.#lookingWhyDown = true;
+    try {
+      const refused = await this.#session.refusal(this.#registry, this.#closing.signal);
+      if (this.#down)
+        this.#trouble((refused ?? this.#registry.use.registry.health.value.error)?.message ?? "it is down");
+    } catch {
+      // The command has ended.
+    } finally {
+      this.#lookingWhyDown = false;
+    }
+  }
+
+  #trouble(text: string): void {
+    if (this.#closed || this.#told.has(text)) return;
+    this.#told.add(text);
+    this.#writer.trouble(this.#registry.use.registry.id, text);
+  }
+
+  #answers(): void {
+    if (this.#closed || this.#told.size === 0) return;
+    this.#told.clear();
+    this.#writer.answersAgain(this.#registry.use.registry.id);
   }
 
   #follow(name: string): void {
@@ -140,9 +210,10 @@ class Follower implements AsyncDisposable {
     if (known === undefined || this.#closed) return;
     if (event.kind === "error") {
       // The registry goes on trying; what was known stays.
-      if (known.error !== event.error.message)
-        this.#tell("!", `${name}: ${event.error.message}`, { name, error: event.error.message });
-      known.error = event.error.message;
+      const { message } = event.error;
+      if (known.error === message) return;
+      known.error = message;
+      void this.#nameFailed(name, known, message);
       return;
     }
     known.error = undefined;
@@ -169,6 +240,14 @@ class Follower implements AsyncDisposable {
       if (!before.has(key)) this.#tell("+", `${key}: ${text}`, this.#details(key, event));
       else if (before.get(key) !== text) this.#tell("~", `${key}: ${text}`, this.#details(key, event));
     }
+  }
+
+  /** A registry that is down says so once, not for each name. Never rejects. */
+  async #nameFailed(name: string, known: Known, message: string): Promise<void> {
+    await this.#session.healthTold();
+    if (this.#closed || known.error !== message) return;
+    if (this.#down) known.error = undefined;
+    else this.#tell("!", `${name}: ${message}`, { name, error: message });
   }
 
   #details(key: string, event?: Exclude<InstancesEvent | MappingEvent, { kind: "error" }>): Record<string, unknown> {

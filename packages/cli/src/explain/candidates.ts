@@ -11,9 +11,9 @@ export interface Candidate {
 
 /** As discovery found it. */
 export function endpointOfView(endpoint: ResolvedEndpoint): FoundEndpoint {
-  const { key, host, port } = endpoint;
-  const origins = [endpoint, ...(endpoint.others ?? [])];
-  return { address: key, host, port, ...factsOf(origins) };
+  const { key, host, port, weight } = endpoint;
+  const facts = factsOf([endpoint, ...(endpoint.others ?? [])]);
+  return { address: key, host, port, ...facts, ...(facts.excluded === undefined ? { weight } : undefined) };
 }
 
 /** One endpoint for each address: what several registries or applications name is one server. */

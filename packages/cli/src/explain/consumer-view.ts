@@ -18,6 +18,8 @@ export interface Migration {
   readonly registry: string;
   readonly step: string;
   readonly shown: string;
+  /** Where the rule's proportion shares the calls between the models: how many of 100 go to the application level, by the weights in force. */
+  readonly applicationPercent?: number;
 }
 
 /** With both models a consumer calls whom the first to answer names, and decides between them when the other has answered too. */
@@ -78,13 +80,64 @@ function described(state: NameState): Omit<ConsumerView, "migrations"> {
   }
 }
 
+/** What `inspect()` of discovery says, as far as it is read here. */
+interface InspectedView {
+  readonly endpoints?: readonly { readonly weight: number; readonly origins: readonly InspectedOrigin[] }[];
+  readonly sources: readonly { readonly migration?: InspectedMigration }[];
+}
+
+interface InspectedMigration {
+  readonly registry: string;
+  readonly step: string;
+  readonly shown: string | null;
+  readonly factors?: Readonly<Record<string, number>>;
+}
+
+interface InspectedOrigin {
+  readonly registry: string;
+  readonly model: string;
+  readonly shown: boolean;
+  readonly weight: number;
+  readonly healthy: boolean;
+  readonly enabled: boolean;
+}
+
 function migrationsIn(inspected: unknown): readonly Migration[] {
-  const { views } = inspected as { views: readonly { sources: readonly { migration?: Migration }[] }[] };
-  return views.flatMap(({ sources }) =>
-    sources.flatMap(({ migration }) =>
-      migration === undefined
-        ? []
-        : [{ registry: migration.registry, step: migration.step, shown: String(migration.shown) }],
-    ),
+  const { views } = inspected as { views: readonly InspectedView[] };
+  return views.flatMap((view) =>
+    view.sources.flatMap(({ migration }) => {
+      if (migration === undefined) return [];
+      const { registry, step, shown } = migration;
+      const applicationPercent = shown === "application" ? applicationPercentIn(view, migration) : 100;
+      return [
+        { registry, step, shown: String(shown), ...(applicationPercent < 100 ? { applicationPercent } : undefined) },
+      ];
+    }),
   );
+}
+
+/**
+ * The part of a registry's calls that goes to the application level, in percent with one decimal. Weights are whole numbers, so that small
+ * ones keep the rule's proportion only roughly: what is said is what the weights make of it.
+ */
+function applicationPercentIn(
+  { endpoints = [] }: InspectedView,
+  { registry, factors = {} }: InspectedMigration,
+): number {
+  let [byApplication, all] = [0, 0];
+  for (const { weight, origins } of endpoints) {
+    const share = (model: string): number =>
+      Math.max(
+        0,
+        ...origins
+          .filter((origin) => origin.registry === registry && origin.model === model)
+          .filter(({ shown, healthy, enabled }) => shown && healthy && enabled)
+          .map((origin) => origin.weight * (factors[model] ?? 1)),
+      );
+    const [application, other] = [share("application"), share("interface")];
+    if (application + other === 0) continue;
+    byApplication += (weight * application) / (application + other);
+    all += weight;
+  }
+  return all === 0 ? 100 : Math.round((byApplication / all) * 1_000) / 10;
 }

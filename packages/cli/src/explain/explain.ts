@@ -6,7 +6,7 @@ import type { ProbeResult, ProbeTarget } from "../probe/probe-result.js";
 import type { Session } from "../session.js";
 import { ApplicationSearch } from "./application-search.js";
 import { type Candidate, endpointOfView, endpointsOfCandidates } from "./candidates.js";
-import { type ConsumerView, consumerView } from "./consumer-view.js";
+import { type ConsumerView, consumerView, type Migration } from "./consumer-view.js";
 import { type Explanation, Findings, type FoundEndpoint } from "./explanation.js";
 import { searchInterface } from "./interface-search.js";
 
@@ -58,8 +58,7 @@ function compare(
   seen: readonly FoundEndpoint[],
   findings: Findings,
 ): void {
-  for (const { registry, step, shown } of view.migrations)
-    findings.note("endpoints", `${registry} has both models; by migration step ${step} the ${shown} level counts`);
+  for (const migration of view.migrations) findings.note("endpoints", describeMigration(migration));
   const missing = seen.filter(({ address }) => !found.some((endpoint) => endpoint.address === address));
   if (missing.length === 0) return;
   const some = missing.slice(0, 3).map(({ address }) => address);
@@ -67,6 +66,13 @@ function compare(
   const text = `not among the consumer's endpoints: ${names}${view.reason === undefined ? "" : ` (${view.reason})`}`;
   if (found.length === 0) findings.wrong("endpoints", text);
   else findings.note("endpoints", text);
+}
+
+function describeMigration({ registry, step, shown, applicationPercent: percent }: Migration): string {
+  const both = `${registry} has both models; by migration step ${step}`;
+  if (percent === undefined) return `${both} the ${shown} level counts`;
+  const rest = Number((100 - percent).toFixed(1));
+  return `${both} and its proportion ${percent} % of the calls go to the application level, ${rest} % to the interface level`;
 }
 
 function summaryOf({ state, reason, excluded, migrations }: ConsumerView): Explanation["consumer"] {

@@ -1,6 +1,7 @@
 import type { ServiceRef } from "@dubhe/discovery";
 import type { ProbeResult } from "../probe/probe-result.js";
 import type { Mark } from "../terminal.js";
+import type { Migration } from "./consumer-view.js";
 
 /** In the order in which a consumer goes. */
 export const stepNames = ["registry", "mapping", "instances", "metadata", "service", "endpoints", "connect"] as const;
@@ -20,7 +21,10 @@ export interface Step {
 /** The first step that is wrong, in words. */
 export interface Problem {
   readonly step: StepName;
+  /** All of it in one line. */
   readonly text: string;
+  /** One of each registry, application or endpoint that is to blame. */
+  readonly texts: readonly string[];
 }
 
 /** A place where the service can be called, as far as the registry knows. */
@@ -30,6 +34,7 @@ export interface FoundEndpoint {
   readonly port: number;
   readonly applications: readonly string[];
   readonly registries: readonly string[];
+  /** By which calls are shared: the instance's, after a migration rule's proportion. 0 where no calls go. */
   readonly weight: number;
   /** Why calls would not go there, whatever the probe says; undefined = they would. */
   readonly excluded: string | undefined;
@@ -46,7 +51,7 @@ export interface Explanation {
     readonly state: "pending" | "bound" | "negative" | "failed" | "closed";
     readonly reason: string | null;
     readonly excluded: readonly string[];
-    readonly migrations: readonly { readonly registry: string; readonly step: string; readonly shown: string }[];
+    readonly migrations: readonly Migration[];
   } | null;
   /** Those of the consumer's own discovery. */
   readonly endpoints: readonly FoundEndpoint[];
@@ -54,6 +59,9 @@ export interface Explanation {
   readonly callable: boolean;
   readonly problem: Problem | null;
 }
+
+/** So many reasons of one step are said in the verdict. */
+const maxTexts = 3;
 
 /** Gathers the lines of the steps. A step counts as passed when something got through it; what did not is why it is wrong otherwise. */
 export class Findings {
@@ -97,8 +105,9 @@ export class Findings {
     const step = stepNames.find((name) => !this.#passed.has(name) && this.#wrong.has(name)) ?? "connect";
     const texts = this.#wrong.get(step) ?? ["no endpoint takes calls"];
     const unheard = step === "registry" ? [] : (this.#wrong.get("registry") ?? []);
-    const more = texts.length > 3 ? [`and ${texts.length - 3} more`] : [];
-    return { step, text: [...texts.slice(0, 3), ...more, ...unheard].join("; ") };
+    const more = texts.length > maxTexts ? [`and ${texts.length - maxTexts} more`] : [];
+    const all = [...texts.slice(0, maxTexts), ...more, ...unheard];
+    return { step, text: all.join("; "), texts: all };
   }
 
   #add(step: StepName, mark: Mark, text: string): void {

@@ -46,6 +46,6 @@ export function printExplanation(terminal: Terminal, explanation: Explanation): 
     terminal.out(marked(terminal, "ok", `${what} can be called: ${ready} of ${endpoints.length} endpoints`));
   } else {
     terminal.out(marked(terminal, "wrong", `${what} cannot be called. First wrong: ${problem.step}`));
-    terminal.out(`  ${marked(terminal, "plain", problem.text)}`);
+    for (const text of problem.texts) terminal.out(`  ${marked(terminal, "plain", text)}`);
   }
 }

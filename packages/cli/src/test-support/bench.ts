@@ -1,3 +1,5 @@
+import { createServer, type Server, type Socket } from "node:net";
+import type { TestContext } from "node:test";
 import { createRuntime } from "@dubhe/concurrency";
 import {
   createInstance,
@@ -32,6 +34,7 @@ export interface RunOptions {
   readonly colours?: boolean;
   readonly signal?: AbortSignal;
   readonly onLine?: (line: string) => void;
+  readonly onErrLine?: (line: string) => void;
 }
 
 /** Runs `dubhe` in this process. */
@@ -43,7 +46,10 @@ export async function dubhe(args: readonly string[], options: RunOptions = {}): 
       out.push(text);
       options.onLine?.(text);
     },
-    err: (text) => err.push(text),
+    err: (text) => {
+      err.push(text);
+      options.onErrLine?.(text);
+    },
     colours: options.colours ?? false,
     env: options.env ?? {},
     signal: options.signal ?? new AbortController().signal,
@@ -67,6 +73,31 @@ export interface FakeProvider {
   readonly reported?: boolean;
 }
 
+/** A port of this machine on which nobody listens. */
+export async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Something that is no server of the kind that is expected. Without `onSocket` it says nothing. */
+export async function listener(t: TestContext, onSocket: (socket: Socket) => void = () => {}): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    onSocket(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return (server.address() as { port: number }).port;
+}
+
 /** A registry that a test fills with what providers might have written there. */
 export async function filledRegistry(
   url: string,
@@ -78,7 +109,8 @@ export async function filledRegistry(
   return { registry, [Symbol.asyncDispose]: () => registry.close() };
 }
 
-async function fill(registry: Registry, provider: FakeProvider): Promise<void> {
+/** Resolves when everything is there. */
+export async function fill(registry: Registry, provider: FakeProvider): Promise<void> {
   const { application = "shop", host = "127.0.0.1", port = 1, services = [], reported = true } = provider;
   const info: MetadataInfo = createMetadataInfo({ app: application, services: services.map((s) => ({ port, ...s })) });
   const wishes = (provider.mapped ?? services.map(({ name }) => name)).map((name) =>
